@@ -1,0 +1,1 @@
+"""Engines and records in, figures out."""

@@ -1,0 +1,50 @@
+"""Write a trained Nano as a Hugging Face checkpoint: config, tokenizer, sampling table, weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from logos_cli.benchmarks.nano.model import Nano
+from logos_cli.benchmarks.nano.vocabulary import BOS, EOS, MARKERS, PAD
+
+# Chosen on `valid` (see README.md here); repetition penalty stays off: a reaction answer repeats its prompt.
+SAMPLING = {
+    "retro": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
+    "react": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
+    "molecule": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
+    "raw": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
+}
+
+
+def write_checkpoint(out: Path, model: Nano, work: Path) -> None:
+    """Write the folder `out`; `work` holds tokenizer.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    bos, eos, pad = (tokenizer.token_to_id(name) for name in (BOS, EOS, PAD))
+    shape = model.shape
+    config = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16",
+        "vocab_size": shape.vocabulary, "hidden_size": shape.hidden, "intermediate_size": shape.ffn,
+        "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head, "max_position_embeddings": shape.context, "rms_norm_eps": shape.epsilon,
+        "rope_theta": shape.theta, "rope_scaling": None, "tie_word_embeddings": False, "hidden_act": "silu",
+        "attention_bias": False, "mlp_bias": False, "bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad,
+    }  # fmt: skip
+    names = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD}
+    side = {**names, "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": shape.context,
+            "clean_up_tokenization_spaces": False}  # fmt: skip
+    for name, document in {
+        "config.json": config,
+        "generation_config.json": {"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad},
+        "tokenizer_config.json": side,
+        "special_tokens_map.json": {**names, "additional_special_tokens": MARKERS},
+        "logos_sampling.json": SAMPLING,
+    }.items():
+        (out / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    shutil.copyfile(work / "tokenizer.json", out / "tokenizer.json")
+    save_file(model.checkpoint_tensors(), str(out / "model.safetensors"), metadata={"format": "pt"})

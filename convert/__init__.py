@@ -1,0 +1,1 @@
+"""Checkpoint in, unquantized model file out."""

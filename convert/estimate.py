@@ -1,0 +1,72 @@
+"""What a conversion will take, before it is made: size exactly, memory and time from short trials on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from logos_cli import engine_llamacpp_library as library
+from logos_cli.checkpoint import Checkpoint
+from logos_cli.convert.gguf_vocab import read_vocab
+from logos_cli.convert.to_gguf import data_of, plan, stream_of, write_header
+
+
+@dataclass(frozen=True)
+class UnquantizedEstimate:
+    """Bytes of the file, bytes of memory, seconds without the disk's own time."""
+
+    bytes: int
+    memory: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+# Interpreter, vocabulary and three pieces in flight (raw, permuted, converted to f32).
+_BASE_MEMORY = 350 << 20
+
+
+def estimate_unquantized(checkpoint: Checkpoint, scheme: str, folder: Path | None = None) -> UnquantizedEstimate:
+    """`folder`: leave a file `sparse.gguf` there, the real header before a hole of the data's size."""
+    planned = plan(checkpoint, scheme)
+    with TemporaryDirectory() as own:
+        path = (folder or Path(own)) / "sparse.gguf"
+        writer = write_header(checkpoint, read_vocab(checkpoint), path, scheme, planned)
+        start = stream_of(writer).tell()
+        writer.close()
+        size = start + sum(-(-tensor.nbytes // 32) * 32 for tensor in planned)
+        os.truncate(path, size)
+    largest = max(planned, key=lambda tensor: tensor.nbytes)
+    began = time.monotonic()
+    piece = next(data_of(largest, checkpoint.config))
+    hashlib.sha256(piece)
+    # Written once and compared once.
+    seconds = 2 * (time.monotonic() - began) * size / len(piece)
+    return UnquantizedEstimate(size, _BASE_MEMORY, seconds)
+
+
+def seconds_to_quantize(elements: int, kind: int, threads: int | None) -> float:
+    """Time for `elements` values, from a trial on 2 million of them."""
+    import ctypes
+
+    import numpy as np
+    from llama_cpp._ctypes_extensions import load_shared_library
+    from llama_cpp._ggml import libggml_base_path
+
+    base = load_shared_library("ggml-base", libggml_base_path)
+    base.ggml_quantize_chunk.restype = ctypes.c_size_t
+    base.ggml_quantize_chunk.argtypes = [
+        ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p,
+    ]  # fmt: skip
+    rows, width = 1024, 2048
+    values = np.random.default_rng(0).standard_normal((rows, width), np.float32)
+    target = np.zeros(rows * width * 4, np.uint8)
+    began = time.monotonic()
+    base.ggml_quantize_chunk(kind, values.ctypes.data, target.ctypes.data, 0, rows, width, None)
+    return (time.monotonic() - began) * elements / values.size / (threads or library.default_threads())

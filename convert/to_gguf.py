@@ -1,0 +1,242 @@
+"""Checkpoint to GGUF, streaming: no torch, no transformers, never a whole tensor in memory.
+
+The file equals what llama.cpp's convert_hf_to_gguf.py writes for the same checkpoint (tensors bit for bit, the same
+hyperparameter, rope and tokenizer keys); keys of our own begin with `logos.`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.checkpoint import Checkpoint, Config, RopeScaling, Tensor
+from logos_cli.convert.gguf_vocab import GgufVocab
+from logos_cli.convert.tensor_names import gguf_name
+from logos_cli.errors import CheckpointError, OutputError
+
+if TYPE_CHECKING:
+    import gguf
+    import numpy as np
+    import numpy.typing as npt
+
+Progress = Callable[[int], None]
+FILE_TYPES = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "bf16": "MOSTLY_BF16"}
+_UNKNOWN_FINGERPRINT = "0" * 64  # replaced once the data has gone by
+
+
+@dataclass(frozen=True)
+class PlannedTensor:
+    """One tensor of the output: `kind` is its GGML type, `shape` row-major."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    source: Tensor | None
+    heads: int | None  # q and k: how many heads to permute
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * {"F32": 4, "F16": 2, "BF16": 2}[self.kind]
+
+
+def plan(checkpoint: Checkpoint, scheme: str) -> list[PlannedTensor]:
+    """Every tensor that will be written, in file order: vectors stay f32, as in llama.cpp."""
+    config = checkpoint.config
+    planned = []
+    if config.rope_scaling:
+        planned.append(PlannedTensor("rope_freqs.weight", (config.head // 2,), "F32", None, None))
+    for name, tensor in checkpoint.tensors.items():
+        if name.endswith("rotary_emb.inv_freq") or (config.tied and name == "lm_head.weight"):
+            continue
+        heads = {"q_proj": config.heads, "k_proj": config.kv_heads}.get(name.split(".")[-2])
+        kind = "F32" if len(tensor.shape) == 1 else scheme.upper()
+        planned.append(PlannedTensor(gguf_name(name), tensor.shape, kind, tensor, heads))
+    return sorted(planned, key=lambda p: _file_order(p.name))
+
+
+def _file_order(name: str) -> tuple[int, int, str]:
+    layer = next((int(part) for part in name.split(".") if part.isdigit()), -1)
+    return (0 if name.startswith(("token", "rope")) else 1 if layer >= 0 else 2, layer, name)
+
+
+def rope_factors(theta: float, head: int, scaling: RopeScaling) -> npt.NDArray[np.float32]:
+    """Llama-3's frequency factors [head / 2], as llama.cpp's converter computes them (float32 frequencies)."""
+    import numpy as np
+
+    exponents = np.arange(0, head, 2, dtype=np.float32) / np.float32(head)
+    frequencies = np.float32(1.0) / np.power(np.float32(theta), exponents, dtype=np.float32)
+    low = scaling.original_context / scaling.low_freq_factor
+    high = scaling.original_context / scaling.high_freq_factor
+    factors = []
+    for frequency in frequencies:
+        wavelength = 2 * math.pi / float(frequency)
+        if wavelength < high:
+            factors.append(1.0)
+        elif wavelength > low:
+            factors.append(scaling.factor)
+        else:
+            position = scaling.original_context / wavelength - scaling.low_freq_factor
+            smooth = position / (scaling.high_freq_factor - scaling.low_freq_factor)
+            factors.append(1 / ((1 - smooth) / scaling.factor + smooth))
+    return np.array(factors, np.float32)
+
+
+def permuted(rows: npt.NDArray[Any], head: int) -> npt.NDArray[Any]:
+    """Rows of q or k from Hugging Face's half-split rotary order to llama.cpp's interleaved one, head by head."""
+    shape = rows.shape
+    return rows.reshape(-1, 2, head // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
+
+
+def converted(raw: bytes, dtype: str, kind: str) -> npt.NDArray[Any]:
+    """Values of `dtype` as `kind`: equal types stay bits, all others go through float32."""
+    import numpy as np
+    from gguf import GGMLQuantizationType, quants
+
+    if dtype == kind:
+        return np.frombuffer(raw, np.uint32 if dtype == "F32" else np.uint16)
+    values: npt.NDArray[np.float32]
+    if dtype == "BF16":
+        values = (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    else:
+        values = np.frombuffer(raw, np.float16 if dtype == "F16" else np.float32).astype(np.float32)
+    if kind == "F32":
+        return values
+    with np.errstate(over="ignore"):
+        if kind == "F16":
+            return values.astype(np.float16)
+        return quants.quantize(values, GGMLQuantizationType.BF16).view(np.uint16)
+
+
+def data_of(tensor: PlannedTensor, config: Config) -> Iterator[bytes]:
+    """The tensor's bytes in the output, piece by piece."""
+    import numpy as np
+
+    source = tensor.source
+    if source is None:
+        assert config.rope_scaling is not None
+        yield rope_factors(config.rope_theta, config.head, config.rope_scaling).tobytes()
+        return
+    width = math.prod(source.shape[1:])
+    for start, stop in source.pieces(config.head if tensor.heads else 1):
+        raw = source.rows(start, stop)
+        if tensor.heads:
+            item = np.uint32 if source.dtype == "F32" else np.uint16
+            rows = np.frombuffer(raw, item).reshape(stop - start, width)
+            raw = permuted(rows, config.head).tobytes()
+        yield raw if source.dtype == tensor.kind else converted(raw, source.dtype, tensor.kind).tobytes()
+
+
+def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab, scheme: str, sampling: str) -> None:
+    import gguf
+
+    config = checkpoint.config
+    writer.add_type(gguf.GGUFType.MODEL)
+    writer.add_name(checkpoint.path.resolve().name)
+    writer.add_block_count(config.layers)
+    writer.add_context_length(config.context)
+    writer.add_embedding_length(config.hidden)
+    writer.add_feed_forward_length(config.ffn)
+    writer.add_head_count(config.heads)
+    writer.add_head_count_kv(config.kv_heads)
+    writer.add_rope_freq_base(config.rope_theta)
+    writer.add_layer_norm_rms_eps(config.epsilon)
+    if config.explicit_head:
+        writer.add_key_length(config.head)
+        writer.add_value_length(config.head)
+    writer.add_file_type(gguf.LlamaFileType[FILE_TYPES[scheme]])
+    writer.add_vocab_size(config.vocabulary)
+    writer.add_rope_dimension_count(config.head)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    vocab.write(writer)
+    writer.add_string("logos.scheme", scheme)
+    writer.add_string("logos.fingerprint", _UNKNOWN_FINGERPRINT)
+    if sampling:
+        writer.add_string("logos.sampling", sampling)
+
+
+def native_scheme(checkpoint: Checkpoint) -> str:
+    """The unquantized type that loses nothing: the widest one of the checkpoint's matrices."""
+    found = {tensor.dtype for tensor in checkpoint.tensors.values() if len(tensor.shape) > 1}
+    return "bf16" if found == {"BF16"} else "f16" if found == {"F16"} else "f32"
+
+
+def write_header(
+    checkpoint: Checkpoint, vocab: GgufVocab, out: Path, scheme: str, planned: Sequence[PlannedTensor]
+) -> gguf.GGUFWriter:
+    """Write everything before the data of `out`; the writer's stream stands at the data's first byte."""
+    import gguf
+
+    sampling = checkpoint.document("logos_sampling.json")
+    writer = gguf.GGUFWriter(None, "llama")
+    write_keys(writer, checkpoint, vocab, scheme, json.dumps(sampling) if sampling else "")
+    for tensor in planned:
+        kind = gguf.GGMLQuantizationType[tensor.kind]
+        writer.add_tensor_info(tensor.name, tensor.shape, _numpy_type(tensor.kind), tensor.nbytes, raw_dtype=kind)
+    writer.write_header_to_file(path=out)
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    pad(stream_of(writer), writer.data_alignment)
+    return writer
+
+
+def stream_of(writer: gguf.GGUFWriter) -> Any:
+    assert writer.fout is not None
+    return writer.fout[0]
+
+
+def to_gguf(checkpoint: Checkpoint, vocab: GgufVocab, out: Path, scheme: str, progress: Progress) -> str:
+    """Write `out` and return its fingerprint. `progress` is told the bytes written since its last call.
+
+    The caller gives a temporary path and renames. Raises CheckpointError, OutputError.
+    """
+    planned = plan(checkpoint, scheme)
+    sampling = checkpoint.document("logos_sampling.json")
+    digest = hashlib.sha256(json.dumps([scheme, vocab.pre, vocab.tokens, sampling]).encode())
+    writer = None
+    try:
+        writer = write_header(checkpoint, vocab, out, scheme, planned)
+        stream = stream_of(writer)
+        for tensor in planned:
+            written = 0
+            for piece in data_of(tensor, checkpoint.config):
+                stream.write(piece)
+                digest.update(piece)
+                written += len(piece)
+                progress(len(piece))
+            if written != tensor.nbytes:
+                raise CheckpointError(f"{checkpoint.path}: tensor {tensor.name} gave {written:,} of {tensor.nbytes:,} bytes")
+            pad(stream, writer.data_alignment)
+        stream.flush()
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror or error}") from error
+    finally:
+        if writer:
+            writer.close()
+    replace_fingerprint(out, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def pad(stream: Any, alignment: int) -> None:
+    stream.write(b"\0" * (-stream.tell() % alignment))
+
+
+def replace_fingerprint(path: Path, fingerprint: str) -> None:
+    """Put the fingerprint where the header has its placeholder."""
+    key = b"logos.fingerprint"
+    with path.open("rb+") as stream:
+        head = stream.read(64 << 20)
+        at = head.find(_UNKNOWN_FINGERPRINT.encode(), head.find(key))
+        assert at > 0, "the header was written with a placeholder"
+        stream.seek(at)
+        stream.write(fingerprint.encode())
+
+
+def _numpy_type(kind: str) -> Any:
+    import numpy as np
+
+    return np.dtype(np.float32 if kind == "F32" else np.float16 if kind == "F16" else np.uint16)

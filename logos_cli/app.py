@@ -1,0 +1,40 @@
+"""The command line: one line a command. Lower levels are imported inside the function that needs them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from logos_cli import __version__
+from logos_cli.commands.convert import convert
+from logos_cli.commands.generate import generate
+from logos_cli.commands.quantize import quantize
+
+app = typer.Typer(
+    name="logos",
+    help="Run LOGOS, the open scientific language model, on your own machine.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(convert)
+app.command()(quantize)
+app.command()(generate)
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"logos {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run LOGOS, the open scientific language model, on your own machine."""

@@ -1,0 +1,298 @@
+"""A Hugging Face checkpoint folder: its config, its tensors read by offset, and everything wrong with it in one line.
+
+Only safetensors are read: pickles (`.bin`, `.pt`) can run code. Shard names may not leave the folder. Tensor data is
+read in pieces, never mapped: a memory map counts as resident and would break the promise on memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logos_cli.errors import CheckpointError
+
+PIECE = 64 << 20  # most bytes of a tensor read at once
+_DTYPES = {"BF16": 2, "F16": 2, "F32": 4}
+_LONGEST_HEADER = 100 << 20  # the safetensors format's own limit
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """Llama-3's frequency scaling."""
+
+    factor: float
+    low_freq_factor: float
+    high_freq_factor: float
+    original_context: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """The parts of config.json that the model depends on."""
+
+    architecture: str
+    vocabulary: int
+    hidden: int
+    ffn: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head: int
+    context: int
+    epsilon: float
+    rope_theta: float
+    rope_scaling: RopeScaling | None
+    tied: bool
+    explicit_head: bool  # whether config.json names head_dim: llama.cpp writes two keys more then
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where one tensor lies: `shape` row-major as in torch, `offset` from the start of `path`."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    path: Path
+    offset: int
+    nbytes: int
+
+    def rows(self, start: int, stop: int) -> bytes:
+        """The raw little-endian bytes of rows start … stop of the first dimension."""
+        width = self.nbytes // self.shape[0]
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset + start * width)
+            data = stream.read((stop - start) * width)
+        if len(data) != (stop - start) * width:
+            raise CheckpointError(f"{self.path}: tensor {self.name} is cut short; download this file again")
+        return data
+
+    def pieces(self, multiple: int = 1) -> Iterator[tuple[int, int]]:
+        """Row ranges of at most `PIECE` bytes, each starting at a multiple of `multiple` rows."""
+        width = self.nbytes // self.shape[0]
+        step = max(1, PIECE // width // multiple) * multiple
+        for start in range(0, self.shape[0], step):
+            yield start, min(start + step, self.shape[0])
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    path: Path
+    config: Config
+    tensors: Mapping[str, Tensor]
+
+    @classmethod
+    def open(cls, path: Path) -> Checkpoint:
+        """Read and check the folder. Raises CheckpointError naming the file, the value and the remedy."""
+        if not path.is_dir():
+            what = "is not there" if not path.exists() else "is a file, not a checkpoint folder"
+            raise CheckpointError(f"{path} {what}; give the folder that holds config.json and model.safetensors")
+        config = read_config(path / "config.json")
+        tensors = read_tensors(path)
+        check_shapes(path, config, tensors)
+        for name in ("tokenizer.json",):
+            if not (path / name).is_file():
+                raise CheckpointError(f"{path}: {name} is missing; download it with the weights")
+        return cls(path, config, tensors)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A JSON side file, empty if it is not there."""
+        return read_json(self.path / name) if (self.path / name).is_file() else {}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.parent}: {path.name} is missing; this is no complete checkpoint folder") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not valid JSON ({error}); download it again") from None
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: a JSON object is expected; download it again")
+    return found
+
+
+def read_config(path: Path) -> Config:
+    raw = read_json(path)
+    names = raw.get("architectures")
+    architecture = names[0] if isinstance(names, list) and names else raw.get("model_type", "none")
+    if architecture != "LlamaForCausalLM":
+        raise CheckpointError(
+            f"{path}: architecture {architecture!r} is not supported, only LlamaForCausalLM (LOGOS-1B and 3B; not yet the 8B)"
+        )
+
+    def number(key: str, default: float | None = None, kind: type = int) -> Any:
+        value = raw.get(key, default)
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+        if not good or (kind is int and value != int(value)):
+            raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected")
+        return kind(value)
+
+    for key in ("attention_bias", "mlp_bias"):
+        if raw.get(key):
+            raise CheckpointError(f"{path}: {key} is {raw[key]!r}; biases are not supported")
+    if raw.get("hidden_act", "silu") != "silu":
+        raise CheckpointError(f"{path}: hidden_act is {raw['hidden_act']!r}, only silu is supported")
+    heads, hidden = number("num_attention_heads"), number("hidden_size")
+    kv_heads = number("num_key_value_heads", heads)
+    head = number("head_dim", hidden // heads) if raw.get("head_dim") is not None else hidden // heads
+    if heads % kv_heads or head < 2 or head % 2:
+        raise CheckpointError(f"{path}: {heads} heads with {kv_heads} key-value heads of size {head} do not fit together")
+    # transformers 5 moved rope_theta and the scaling into rope_parameters.
+    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise CheckpointError(f"{path}: rope_scaling is {rope!r}, an object is expected")
+    theta = raw.get("rope_theta", rope.get("rope_theta", 10000.0))
+    if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
+        raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected")
+    return Config(
+        architecture, number("vocab_size"), hidden, number("intermediate_size"), number("num_hidden_layers"), heads,
+        kv_heads, head, number("max_position_embeddings"), number("rms_norm_eps", None, float), float(theta),
+        read_rope_scaling(path, rope), bool(raw.get("tie_word_embeddings", False)), raw.get("head_dim") is not None,
+    )  # fmt: skip
+
+
+def read_rope_scaling(path: Path, rope: dict[str, Any]) -> RopeScaling | None:
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind == "default":
+        return None
+    if kind != "llama3":
+        raise CheckpointError(f"{path}: rope scaling {kind!r} is not supported, only llama3")
+    try:
+        return RopeScaling(
+            float(rope["factor"]),
+            float(rope["low_freq_factor"]),
+            float(rope["high_freq_factor"]),
+            int(rope["original_max_position_embeddings"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: rope_scaling lacks or misstates {error}") from None
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """All tensors of the folder, from model.safetensors or from the shards its index names."""
+    index, single = folder / "model.safetensors.index.json", folder / "model.safetensors"
+    if index.is_file():
+        weight_map = read_json(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
+            raise CheckpointError(f"{index}: no weight_map of names; download it again")
+        shards = sorted(set(weight_map.values()))
+        for shard in shards:
+            if Path(shard).name != shard or shard in ("", ".", ".."):
+                raise CheckpointError(f"{index}: shard {shard!r} lies outside the checkpoint folder; refused")
+        missing = [shard for shard in shards if not (folder / shard).is_file()]
+        if missing:
+            raise CheckpointError(f"{folder}: missing shard {', '.join(missing)}; download it again")
+        found: dict[str, Tensor] = {}
+        for shard in shards:
+            for name, tensor in read_safetensors(folder / shard).items():
+                if weight_map.get(name) != shard:
+                    raise CheckpointError(f"{folder / shard}: tensor {name} is not what {index.name} says; download both again")
+                found[name] = tensor
+        lost = sorted(set(weight_map) - set(found))
+        if lost:
+            raise CheckpointError(f"{folder / weight_map[lost[0]]}: tensor {lost[0]} is not in this shard; download it again")
+        return found
+    if single.is_file():
+        return read_safetensors(single)
+    pickles = [p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in sorted(folder.glob(pattern))]
+    if pickles:
+        raise CheckpointError(
+            f"{folder / pickles[0]}: pickled weights can run code and are never loaded; save the model as safetensors"
+        )
+    raise CheckpointError(f"{folder}: no model.safetensors and no index of shards; this is no complete checkpoint folder")
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensor table of one file, checked against its size. Format: huggingface.co/docs/safetensors."""
+    try:
+        size = os.path.getsize(path)
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
+                raise CheckpointError(f"{path}: not a safetensors file, or cut short; download it again")
+            table = json.loads(stream.read(length))
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError):
+        raise CheckpointError(f"{path}: damaged safetensors header; download it again") from None
+    if not isinstance(table, dict):
+        raise CheckpointError(f"{path}: damaged safetensors header; download it again")
+    found: dict[str, Tensor] = {}
+    data = 8 + length
+    for name, entry in table.items():
+        if name != "__metadata__":
+            found[name] = read_entry(path, name, entry, data, size)
+    at = data
+    for tensor in sorted(found.values(), key=lambda t: t.offset):
+        if tensor.offset != at:
+            raise CheckpointError(f"{path}: tensor {tensor.name} overlaps another or leaves a hole; download it again")
+        at += tensor.nbytes
+    if at != size:
+        raise CheckpointError(f"{path}: {size:,} bytes, but its tensors end at {at:,}; download it again")
+    return found
+
+
+def read_entry(path: Path, name: str, entry: Any, data: int, size: int) -> Tensor:
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        numbers = [begin, end, *shape]
+        if not all(type(value) is int and value >= 0 for value in numbers) or not 1 <= len(shape) <= 4:
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path}: damaged entry of tensor {name[:80]!r}; download it again") from None
+    if dtype not in _DTYPES:
+        raise CheckpointError(f"{path}: tensor {name[:80]} is {dtype}; only BF16, F16 and F32 are supported")
+    if math.prod(shape) * _DTYPES[dtype] != end - begin or end - begin == 0:
+        raise CheckpointError(f"{path}: tensor {name[:80]} of {dtype} {shape} does not take {end - begin:,} bytes")
+    if data + end > size:
+        raise CheckpointError(f"{path}: cut short: tensor {name[:80]} ends at {data + end:,} of {size:,} bytes")
+    return Tensor(name, tuple(shape), dtype, path, data + begin, end - begin)
+
+
+def expected_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """The tensors that this config calls for, by their Hugging Face names."""
+    q, kv = config.heads * config.head, config.kv_heads * config.head
+    h, f = config.hidden, config.ffn
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocabulary, h), "model.norm.weight": (h,)}
+    if not config.tied:
+        shapes["lm_head.weight"] = (config.vocabulary, h)
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        shapes |= {
+            p + "input_layernorm.weight": (h,), p + "post_attention_layernorm.weight": (h,),
+            p + "self_attn.q_proj.weight": (q, h), p + "self_attn.k_proj.weight": (kv, h),
+            p + "self_attn.v_proj.weight": (kv, h), p + "self_attn.o_proj.weight": (h, q),
+            p + "mlp.gate_proj.weight": (f, h), p + "mlp.up_proj.weight": (f, h), p + "mlp.down_proj.weight": (h, f),
+        }  # fmt: skip
+    return shapes
+
+
+def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
+    if config.layers > 10_000:
+        raise CheckpointError(f"{folder / 'config.json'}: num_hidden_layers is {config.layers:,}; config.json is damaged")
+    expected = expected_shapes(config)
+    for name, shape in expected.items():
+        if name not in tensors:
+            raise CheckpointError(f"{folder}: tensor {name} is missing; config.json and the weights do not belong together")
+        if tensors[name].shape != shape:
+            raise CheckpointError(
+                f"{folder}: tensor {name} has shape {list(tensors[name].shape)}, config.json asks for {list(shape)}"
+            )
+    # Buffers that old exporters saved, and a tied head that was saved too, carry nothing of their own.
+    extra = [n for n in tensors if n not in expected and not n.endswith("rotary_emb.inv_freq") and n != "lm_head.weight"]
+    if extra:
+        raise CheckpointError(
+            f"{folder}: unknown tensor {sorted(extra)[0]}; config.json and the weights do not belong together"
+        )

@@ -1,0 +1,83 @@
+"""Molecules as strings: canonical forms, validity and set equality, with RDKit kept silent.
+
+`x_strict` raises `ChemError` with the reason, `x` returns None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+# RDKit's recursive writers run out of stack on enormous molecules; no drug, reagent or linker comes near this.
+MAX_SMILES = 4000
+
+
+class ChemError(ValueError):
+    """A SMILES that cannot be used; the message says why."""
+
+
+@cache
+def _rdkit() -> Any:
+    from rdkit import Chem, RDLogger
+
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]  # a function added by RDKit's C++ module
+    return Chem
+
+
+def _parse(smiles: str) -> Any:
+    """The sanitized molecule, without atom maps."""
+    if not smiles.strip():
+        raise ChemError("empty SMILES")
+    if len(smiles) > MAX_SMILES:
+        raise ChemError(f"SMILES of {len(smiles):,} characters; at most {MAX_SMILES:,} are read")
+    if "\0" in smiles:
+        raise ChemError("NUL byte in SMILES")
+    chem = _rdkit()
+    mol = chem.MolFromSmiles(smiles)
+    if mol is None:
+        raise ChemError(f"not a valid SMILES: {shortened(smiles)}")
+    if mol.GetNumAtoms() == 0:
+        raise ChemError("a SMILES without atoms")
+    return mol
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """`text` cut to `width` characters for a message, control characters escaped."""
+    plain = text.encode("unicode_escape").decode("ascii")
+    return plain if len(plain) <= width else plain[: width - 1] + "…"
+
+
+def canonical_strict(smiles: str) -> str:
+    """RDKit's canonical isomeric SMILES, atom maps removed, salts and stereo kept."""
+    mol = _parse(smiles)
+    for atom in mol.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return str(_rdkit().MolToSmiles(mol))
+
+
+def canonical(smiles: str) -> str | None:
+    try:
+        return canonical_strict(smiles)
+    except ChemError:
+        return None
+
+
+def unmapped_strict(smiles: str) -> str:
+    """`smiles` as it is written if it is valid and carries no atom maps, else its canonical form without them."""
+    mol = _parse(smiles)
+    return canonical_strict(smiles) if any(atom.GetAtomMapNum() for atom in mol.GetAtoms()) else smiles
+
+
+def canonical_set(parts: Iterable[str]) -> tuple[str, ...] | None:
+    """The molecules of `parts` (dots split) in canonical form and order, or None if one is invalid or none is left."""
+    found = [canonical(part) for part in parts]
+    if not found or any(one is None for one in found):
+        return None
+    return tuple(sorted(piece for one in found if one for piece in one.split(".")))
+
+
+def same_molecules(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether two sides of a reaction are the same multiset of molecules; an invalid side equals nothing."""
+    a, b = canonical_set(left), canonical_set(right)
+    return a is not None and a == b

@@ -1,0 +1,125 @@
+"""logos convert LOGOS-pretrain-1B/ -o logos-1b-int4.gguf --type int4"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from logos_cli.commands import options
+from logos_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.checkpoint import Checkpoint
+    from logos_cli.quant.schemes import Scheme
+
+
+class Target(StrEnum):
+    gguf = "gguf"
+    onnx = "onnx"
+
+
+def convert(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Folder of a Hugging Face checkpoint, or the word nano.", metavar="CHECKPOINT")
+    ],
+    out: options.Out,
+    to: Annotated[Target, typer.Option("--to", help="Kind of model file.")] = Target.gguf,
+    type: options.Type = "bf16",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say size, memory and time, write nothing.")] = False,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Turn a checkpoint into a model file, quantized in the same command if --type says so.
+
+    Example: logos convert LOGOS-pretrain-1B/ -o logos-1b-int4.gguf --type int4
+    """
+    from logos_cli.checkpoint import Checkpoint
+    from logos_cli.convert.bundled import NANO, nano_checkpoint
+    from logos_cli.quant.schemes import scheme_named
+
+    if to is Target.onnx:
+        raise UsageError("--to onnx is not there yet; use --to gguf")
+    scheme = scheme_named(type)
+    opened = Checkpoint.open(nano_checkpoint() if checkpoint == NANO else Path(checkpoint))
+    if dry_run:
+        estimate(opened, scheme, out, threads, as_json)
+    else:
+        write(opened, scheme, out, threads, as_json)
+
+
+def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None, as_json: bool) -> None:
+    from logos_cli.commands.quantize import show, write_quantized
+    from logos_cli.console import note, size
+    from logos_cli.convert.to_gguf import native_scheme
+    from logos_cli.files import atomic, check_output
+
+    check_output(out)
+    if not scheme.quantized:
+        with atomic(out) as beside:
+            unquantized(checkpoint, beside, scheme.name)
+        total = out.stat().st_size
+        note(f"{out}: {scheme.name}, {size(total)}, read back and verified")
+        document = {"out": str(out), "scheme": scheme.name, "bytes": total}
+    else:
+        between = out.with_name(f".{out.name}.{native_scheme(checkpoint)}.gguf")
+        try:
+            with atomic(between) as beside:
+                unquantized(checkpoint, beside, native_scheme(checkpoint))
+            report = write_quantized(between, out, scheme.name, threads)
+        finally:
+            between.unlink(missing_ok=True)
+        show(out, report)
+        document = {"out": str(out), **report.to_dict()}
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
+    """Write `target` and read it back: its data against the checkpoint, its tokenizer against the original."""
+    from logos_cli.console import progress
+    from logos_cli.convert.gguf_vocab import read_vocab
+    from logos_cli.convert.to_gguf import plan, to_gguf
+    from logos_cli.convert.verify import verify_data, verify_tokenizer
+
+    vocab = read_vocab(checkpoint)
+    planned = plan(checkpoint, scheme)
+    total = sum(tensor.nbytes for tensor in planned)
+    with progress(f"converting to {scheme}", total, "bytes") as bar:
+        to_gguf(checkpoint, vocab, target, scheme, bar.advance)
+    with progress("reading back", total, "bytes") as bar:
+        verify_data(target, checkpoint, planned, bar.advance)
+    verify_tokenizer(target, checkpoint.path / "tokenizer.json")
+
+
+def estimate(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None, as_json: bool) -> None:
+    """Say what `write` would take. Sizes are exact: llama.cpp's own dry run over the header the file will have."""
+    from tempfile import TemporaryDirectory
+
+    from gguf import GGMLQuantizationType
+
+    from logos_cli.console import note, size
+    from logos_cli.convert.estimate import estimate_unquantized, seconds_to_quantize
+    from logos_cli.convert.to_gguf import native_scheme
+    from logos_cli.quant.quantize_gguf import MEMORY, planned_size
+
+    with TemporaryDirectory() as folder:
+        first = estimate_unquantized(checkpoint, native_scheme(checkpoint) if scheme.quantized else scheme.name, Path(folder))
+        total = disk = first.bytes
+        memory, seconds = first.memory, first.seconds
+        if scheme.quantized:
+            report = planned_size(Path(folder) / "sparse.gguf", scheme)
+            total, disk = report.bytes_after, first.bytes + report.bytes_after
+            memory = first.bytes + MEMORY
+            elements = sum(tensor.nbytes for tensor in checkpoint.tensors.values()) // 2
+            seconds += seconds_to_quantize(elements, GGMLQuantizationType[scheme.main], threads)
+    if as_json:
+        found = {"out": str(out), "scheme": scheme.name, "bytes": total, "disk_bytes": disk, "memory_bytes": memory}
+        sys.stdout.write(json.dumps({**found, "seconds": round(seconds, 1)}, indent=2) + "\n")
+    note(f"{out}: {scheme.name}, {size(total)}; {size(disk)} of disk while it is made")
+    note(f"memory: at most {size(memory)}; time: about {seconds:.0f} s on this machine and the disk's own; nothing was written")

@@ -1,0 +1,25 @@
+"""Which model a command runs: -m, else $LOGOS_MODEL, else nano, which is then said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from logos_cli.console import note
+from logos_cli.engine import Engine, EngineSettings, open_engine
+
+NANO_NOTE = "model: nano, the 5-million-parameter demonstration inside this package. It is not LOGOS-1B; give one with -m or $LOGOS_MODEL."
+
+
+def model_path(name: str | None) -> Path:
+    """The file of a MODEL word."""
+    from logos_cli.convert.bundled import NANO, nano_model
+
+    chosen = name or os.environ.get("LOGOS_MODEL")
+    if not chosen:
+        note(NANO_NOTE)
+    return nano_model() if chosen in (None, "", NANO) else Path(chosen)
+
+
+def open_model(name: str | None, settings: EngineSettings) -> Engine:
+    return open_engine(model_path(name), settings)

@@ -1,0 +1,38 @@
+"""Options that several commands share: one text and one meaning everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Format(StrEnum):
+    jsonl = "jsonl"
+    smi = "smi"
+    csv = "csv"
+
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="GGUF file, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
+Type = Annotated[
+    str, typer.Option("--type", help="f32 f16 bf16, int8 int4, or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs.", metavar="TYPE")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if llama.cpp was built for it.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show llama.cpp's log and the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

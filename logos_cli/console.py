@@ -1,0 +1,93 @@
+"""Everything a person sees and a program must not: notes, tables and progress, all on stderr. Rich lives here alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+class Bar:
+    """A progress bar that is told amounts; silent when stderr is no terminal."""
+
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.live = None
+        if on_terminal():
+            from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                amount,
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(),
+            )
+            self.live = Progress(*columns, console=_console(), transient=True)
+            self.task = self.live.add_task(title, total=total, speed="")
+            self.live.start()
+
+    def advance(self, amount: float) -> None:
+        if self.live:
+            self.live.advance(self.task, amount)
+            task = self.live.tasks[0]
+            if task.speed and self.unit != "bytes":
+                self.live.update(self.task, speed=f"{task.speed:.1f} {self.unit}/s")
+
+    def set(self, done: float, total: float) -> None:
+        if self.live:
+            self.live.update(self.task, completed=done, total=total)
+
+    def stop(self) -> None:
+        if self.live:
+            self.live.stop()
+
+
+@contextmanager
+def progress(title: str, total: float | None, unit: str) -> Iterator[Bar]:
+    bar = Bar(title, total, unit)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stderr; numbers align right."""
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for i, heading in enumerate(headings):
+        shown.add_column(heading, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    _console().print(shown)
+
+
+def size(count: float) -> str:
+    """Bytes for people, in powers of ten as disks and downloads count."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"

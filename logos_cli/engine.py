@@ -1,0 +1,105 @@
+"""What runs a model file: the protocol every engine keeps, and the types that go in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from logos_cli.errors import ModelFileError
+from logos_cli.sampling import Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """`threads` None: all that this process may use. `batch` is the most answers decoded at once."""
+
+    device: str = "auto"
+    threads: int | None = None
+    batch: int = 32
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What a result must say about where it came from."""
+
+    name: str
+    fingerprint: str
+    scheme: str
+    context: int
+    device: str
+    threads: int
+    kv_type: str
+    build: str
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        return f"{self.name}@{self.fingerprint[:12]}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt and which of its samples are wanted; (`row`, sample number) seeds each."""
+
+    row: int
+    tokens: tuple[int, ...]
+    samples: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One answer. `logprob` is natural, summed over `tokens` (the stop token included), from raw logits."""
+
+    row: int
+    sample: int
+    text: str
+    tokens: tuple[int, ...]
+    logprob: float
+    finish: str
+
+
+class Engine(Protocol):
+    """`generate` yields answers as they finish; text and log-probability of one do not depend on its neighbours."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids of grammar text, BOS first; markers become their own ids."""
+        ...
+
+    def marker(self, name: str) -> int:
+        """The id of a marker. Raises TokenizerError if it is not exactly one token."""
+        ...
+
+    def generate(
+        self, requests: Iterable[Request], sampling: Sampling, stops: Sequence[str], single: bool = False
+    ) -> Iterator[Generation]: ...
+
+    def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Raw log-probability [len(continuation)] of each token of `continuation` after `prompt`."""
+        ...
+
+    def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Logits [T, V] after each of `tokens` [T]."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_engine(path: Path, settings: EngineSettings) -> Engine:
+    """The engine for a model file. Raises ModelFileError for what is none."""
+    if path.is_dir():
+        if (path / "model.onnx").exists():
+            raise ModelFileError(f"{path}: ONNX folders are not supported yet; convert with --to gguf")
+        raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
+    from logos_cli.engine_llamacpp import LlamaCppEngine
+
+    return LlamaCppEngine(path, settings)

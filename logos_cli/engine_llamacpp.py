@@ -1,0 +1,230 @@
+"""GGUF files on llama.cpp through its low-level API (the high-level one has neither batches nor several samples)."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logos_cli import engine_llamacpp_library as library
+from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
+from logos_cli.engine_llamacpp_context import PREFILL, Context
+from logos_cli.engine_llamacpp_slots import ROWS_MIN, Slots
+from logos_cli.errors import EngineError, ModelFileError, TokenizerError, UsageError
+from logos_cli.gguf_header import read_header
+from logos_cli.memory import available_bytes
+from logos_cli.sampling import Sampler, Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+# The part of free memory that KV caches may take: the rest is for compute buffers and other programs.
+KV_SHARE = 0.8
+
+
+class LlamaCppEngine:
+    """See `logos_cli.engine.Engine`. Loading raises ModelFileError, opening a device that is not there EngineError."""
+
+    def __init__(self, path: Path, settings: EngineSettings) -> None:
+        self.path, self.settings = path, settings
+        self.header = read_header(path)
+        self.binding = binding = library.load(settings.debug)
+        device, offload = library.choose_device(settings.device)
+        self.threads = settings.threads or library.default_threads()
+        self.model = self._load(offload)
+        self.vocab = binding.llama_model_get_vocab(self.model)
+        self.vocabulary = binding.llama_vocab_n_tokens(self.vocab)
+        self.full_precision = self.header.text("logos.scheme", self._file_scheme()).lower() == "f32"
+        self.info = EngineInfo(
+            name=path.stem,
+            fingerprint=self.header.fingerprint,
+            scheme=self.header.text("logos.scheme") or self._file_scheme(),
+            context=self._context_length(),
+            device=device,
+            threads=self.threads,
+            kv_type="f32" if self.full_precision else "f16",
+            build=f"llama-cpp-python {library.VERSION}",
+            sampling=self.header.sampling,
+        )
+        self._context: Context | None = None
+        self._pieces: dict[int, bytes] = {}
+
+    def _load(self, offload: bool) -> Any:
+        params = self.binding.llama_model_default_params()
+        params.n_gpu_layers = -1 if offload else 0
+        no_devices = (ctypes.c_void_p * 1)(None)
+        if not offload:
+            # Without this a CUDA build would still run large prefill batches on the GPU.
+            params.devices = ctypes.addressof(no_devices)
+        with library.deferred_interrupt() as interrupt:
+            progress = self.binding.llama_progress_callback(lambda *_: not interrupt.came)
+            params.progress_callback = progress
+            model = self.binding.llama_model_load_from_file(str(self.path).encode(), params)
+        if not model:
+            raise ModelFileError(f"{self.path}: llama.cpp cannot load it ({library.last_words()}); convert it again")
+        return model
+
+    def _file_scheme(self) -> str:
+        """The commonest type among the matrices: what a file without our key was quantized to."""
+        sizes: dict[str, int] = {}
+        for tensor in self.header.tensors:
+            if len(tensor.shape) > 1:
+                sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.elements
+        return max(sizes, key=lambda name: sizes[name]).lower() if sizes else "unknown"
+
+    def _context_length(self) -> int:
+        return int(self.binding.llama_model_n_ctx_train(self.model))
+
+    # Tokens
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        raw = text.encode("utf-8")
+        buffer = (ctypes.c_int32 * (len(raw) + 2))()
+        count = self.binding.llama_tokenize(self.vocab, raw, len(raw), buffer, len(buffer), False, True)
+        if count < 0:
+            raise TokenizerError(f"{self.path}: cannot tokenize {text[:60]!r}")
+        start = [self.binding.llama_vocab_bos(self.vocab)] if self.binding.llama_vocab_get_add_bos(self.vocab) else []
+        return (*start, *buffer[:count])
+
+    def marker(self, name: str) -> int:
+        raw = name.encode("utf-8")
+        buffer = (ctypes.c_int32 * (len(raw) + 2))()
+        count = self.binding.llama_tokenize(self.vocab, raw, len(raw), buffer, len(buffer), False, True)
+        if count != 1:
+            raise TokenizerError(
+                f"{self.path}: marker {name} is {count} tokens in this model, not one; it does not speak this task's grammar"
+            )
+        return int(buffer[0])
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of `tokens`, markers kept, the tokenizer's own end and padding tokens left out."""
+        return b"".join(self._piece(token) for token in tokens).decode("utf-8", "replace")
+
+    def _piece(self, token: int) -> bytes:
+        if token not in self._pieces:
+            if self.binding.llama_vocab_is_eog(self.vocab, token):
+                self._pieces[token] = b""
+            else:
+                buffer = ctypes.create_string_buffer(512)
+                size = self.binding.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, True)
+                self._pieces[token] = buffer.raw[: max(0, size)]
+        return self._pieces[token]
+
+    def end_tokens(self) -> frozenset[int]:
+        """Ids at which every generation stops: the tokenizer's end, turn-end and padding tokens."""
+        found = {i for i in range(self.vocabulary) if self.binding.llama_vocab_is_eog(self.vocab, i)}
+        pad = self.binding.llama_vocab_pad(self.vocab)
+        return frozenset(found | ({pad} if pad >= 0 else set()))
+
+    # Decoding
+
+    def generate(
+        self, requests: Iterable[Request], sampling: Sampling, stops: Sequence[str], single: bool = False
+    ) -> Iterator[Generation]:
+        """Answers in the order in which they end. `single` decodes one answer at a time with one-row kernels."""
+        if self.settings.batch < 1:
+            raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
+        ends = self.end_tokens() | {self.marker(name) for name in stops}
+        sampler = Sampler(sampling, self.vocabulary, self.threads)
+        waiting = _Peekable(requests)
+        try:
+            while (request := waiting.peek()) is not None:
+                cells = self._cells(len(request.tokens), sampling.max_tokens)
+                context = self._open(1 if single else max(ROWS_MIN, self.settings.batch), cells)
+                most = min(self.settings.batch, context.streams)
+                slots = Slots(context, sampler, sampling, ends, self.info.context, most)
+                jobs = ((r, s) for r in waiting.while_tokens_fit(context.cells, slots.budget) for s in r.samples)
+                for done in slots.finished(jobs):
+                    text = self.decode(done.tokens)
+                    yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
+        finally:
+            sampler.close()
+
+    def _cells(self, prompt: int, max_tokens: int) -> int:
+        """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""
+        wanted = min(max(prompt, 128) * 5 // 4 + max_tokens, max(self.info.context, prompt))
+        return -(-wanted // 256) * 256
+
+    def _open(self, streams: int, cells: int) -> Context:
+        """A context at least `cells` long with as many streams as memory allows; the last one if it will do."""
+        now = self._context
+        if now and now.cells >= cells and (now.streams == streams or 1 < now.streams < streams):
+            for stream in range(now.streams):
+                now.trim(stream, 0)
+            return now
+        self._close_context()
+        per_stream = cells * self._kv_bytes_per_token()
+        free = available_bytes()
+        if streams > 1 and free is not None:
+            affordable = int(free * KV_SHARE) // per_stream
+            streams = max(min(streams, affordable), ROWS_MIN)
+        while True:
+            try:
+                self._context = Context(self.model, streams, cells, self.threads, self.vocabulary, self.full_precision)
+                return self._context
+            except EngineError:
+                if streams <= ROWS_MIN:
+                    raise
+                streams = max(ROWS_MIN, streams // 2)
+
+    def _kv_bytes_per_token(self) -> int:
+        binding = self.binding
+        heads, kv = binding.llama_model_n_head(self.model), binding.llama_model_n_head_kv(self.model)
+        width = binding.llama_model_n_embd(self.model) // heads
+        head = self.header.integer(f"{self.header.text('general.architecture')}.attention.key_length", width)
+        return 2 * int(binding.llama_model_n_layer(self.model)) * kv * head * (4 if self.full_precision else 2)
+
+    def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        import numpy as np
+
+        cells = -(-len(tokens) // 256) * 256
+        context = Context(
+            self.model, 1, cells, self.threads, self.vocabulary, self.full_precision, outputs=min(PREFILL, len(tokens))
+        )
+        try:
+            return np.concatenate(context.prefill(0, tokens, outputs=len(tokens)))
+        finally:
+            context.close()
+
+    def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
+        import numpy as np
+
+        from logos_cli.sampling import log_sum_exp
+
+        tokens = [*prompt, *continuation]
+        # At least eight rows a call, as in decoding: padded at the end, which causal attention cannot see.
+        padding = [tokens[-1]] * max(0, ROWS_MIN - len(tokens))
+        logits = self.logits([*tokens, *padding])[len(prompt) - 1 : len(tokens) - 1]
+        raw = np.take_along_axis(logits, np.array(continuation)[:, None], axis=1)[:, 0]
+        return (raw - log_sum_exp(logits)).astype(np.float32)
+
+    def _close_context(self) -> None:
+        if self._context:
+            self._context.close()
+            self._context = None
+
+    def close(self) -> None:
+        self._close_context()
+        if self.model:
+            self.binding.llama_model_free(self.model)
+            self.model = None
+
+
+class _Peekable:
+    """Requests with one looked at ahead, so that one that needs a longer context waits for it."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self.rest = iter(requests)
+        self.head: Request | None = None
+
+    def peek(self) -> Request | None:
+        if self.head is None:
+            self.head = next(self.rest, None)
+        return self.head
+
+    def while_tokens_fit(self, cells: int, budget: Any) -> Iterator[Request]:
+        while (request := self.peek()) is not None and len(request.tokens) + budget(request) <= cells:
+            self.head = None
+            yield request

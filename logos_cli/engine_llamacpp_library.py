@@ -1,0 +1,148 @@
+"""llama.cpp as a library: the one version our ctypes calls are true for, its silence, its devices, its threads."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from logos_cli.errors import EngineError, MissingDependency
+
+VERSION = "0.3.36"
+CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}'
+
+# llama.cpp's last messages: the reason of a failure is only ever said there.
+LOG: deque[str] = deque(maxlen=50)
+_keep: list[Any] = []  # ctypes callbacks die with their last reference, and llama.cpp would then call freed memory
+
+
+def physical_cores() -> int:
+    """Distinct (package, core) pairs of the processors this process may run on."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    seen = set()
+    for cpu in allowed:
+        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+        try:
+            seen.add(tuple((topology / name).read_text() for name in ("physical_package_id", "core_id")))
+        except OSError:
+            seen.add((str(cpu), ""))
+    return max(1, len(seen))
+
+
+def cgroup_cores() -> float:
+    """The CPU quota of this container, in cores; infinity without one."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return float("inf") if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return float("inf")
+
+
+def default_threads() -> int:
+    limits = [float(physical_cores()), cgroup_cores()]
+    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if slurm.isdigit():
+        limits.append(float(slurm))
+    return max(1, int(min(limits)))
+
+
+@cache
+def load(debug: bool = False) -> Any:
+    """The bindings module, checked, silenced and initialized once."""
+    try:
+        found = metadata.version("llama-cpp-python")
+    except metadata.PackageNotFoundError:
+        raise MissingDependency(f"llama-cpp-python is missing; run: pip install llama-cpp-python=={VERSION}") from None
+    if found != VERSION:
+        raise MissingDependency(
+            f"llama-cpp-python {found} is installed, this tool needs {VERSION}; run: pip install llama-cpp-python=={VERSION}"
+        )
+    from llama_cpp import llama_cpp as binding
+
+    def keep_message(level: int, text: bytes, _: Any) -> None:
+        message = text.decode("utf-8", "replace")
+        LOG.append(message)
+        if debug:
+            os.write(2, text)
+
+    callback = binding.llama_log_callback(keep_message)
+    _keep.append(callback)
+    binding.llama_log_set(callback, ctypes.c_void_p(0))
+    binding.llama_backend_init()
+    return binding
+
+
+def last_words() -> str:
+    """The most telling line of llama.cpp's log, for an error message."""
+    lines = [line.strip() for line in "".join(LOG).splitlines() if line.strip()]
+    told = [line for line in lines if any(word in line.lower() for word in ("error", "failed", "invalid", "missing"))]
+    return (told or lines or ["no message"])[-1][:200]
+
+
+def gpu_names() -> list[str]:
+    """The GPU devices that the installed build can use, by llama.cpp's own names."""
+    load()
+    from llama_cpp._ggml import libggml
+
+    count, get = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get
+    kind, name = libggml.ggml_backend_dev_type, libggml.ggml_backend_dev_name
+    describe = libggml.ggml_backend_dev_description
+    count.restype, get.restype, get.argtypes = ctypes.c_size_t, ctypes.c_void_p, [ctypes.c_size_t]
+    kind.restype, kind.argtypes = ctypes.c_int, [ctypes.c_void_p]
+    for text in (name, describe):
+        text.restype, text.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+    found = []
+    for i in range(count()):
+        device = get(i)
+        if kind(device) in (1, 2):  # GPU, integrated GPU (enum ggml_backend_dev_type)
+            found.append(f"{name(device).decode()} ({describe(device).decode()})")
+    return found
+
+
+def choose_device(asked: str) -> tuple[str, bool]:
+    """(name for the record, offload all layers?) for --device auto|cpu|cuda."""
+    if asked == "cpu":
+        return "cpu", False
+    gpus = gpu_names()
+    if asked == "cuda":
+        cuda = [name for name in gpus if name.startswith("CUDA")]
+        if not cuda:
+            has = f"its GPU devices: {', '.join(gpus)}" if gpus else "it was built for the CPU only, or no GPU is there"
+            raise EngineError(f"--device cuda: the installed llama.cpp has no CUDA device ({has}); run: {CUDA_INSTALL}")
+        return cuda[0], True
+    return (gpus[0], True) if gpus else ("cpu", False)
+
+
+class Interrupt:
+    """Whether Ctrl-C came; llama.cpp's callbacks read it, since an exception raised inside them is lost."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Interrupt]:
+    """Turn Ctrl-C into a flag while a C call runs, and into KeyboardInterrupt after it."""
+    state = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield state
+        return
+
+    def note(*_: Any) -> None:
+        state.came = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield state
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if state.came:
+        raise KeyboardInterrupt

@@ -1,0 +1,206 @@
+"""The header of a GGUF file, read with every count checked against the file's size.
+
+Both the `gguf` package and llama.cpp's loader trust more than they should, so a file passes here before either sees it.
+Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logos_cli.errors import ModelFileError
+
+MAGIC = b"GGUF"
+# Key-value types: number -> (struct code, bytes); 8 is a string, 9 an array.
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
+
+
+@dataclass(frozen=True)
+class GgufTensor:
+    """`shape` in GGUF's order: the row length first. `offset` counts from the start of the data section."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    offset: int
+    nbytes: int
+
+    @property
+    def elements(self) -> int:
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+@dataclass(frozen=True)
+class GgufHeader:
+    path: Path
+    size: int
+    keys: Mapping[str, Any]
+    tensors: tuple[GgufTensor, ...]
+    data_start: int
+
+    def text(self, key: str, default: str = "") -> str:
+        value = self.keys.get(key, default)
+        return value if isinstance(value, str) else default
+
+    def integer(self, key: str, default: int = 0) -> int:
+        value = self.keys.get(key, default)
+        return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+    @property
+    def elements(self) -> int:
+        return sum(tensor.elements for tensor in self.tensors)
+
+    @property
+    def bits_per_weight(self) -> float:
+        return 8 * sum(tensor.nbytes for tensor in self.tensors) / max(1, self.elements)
+
+    @property
+    def fingerprint(self) -> str:
+        """Written at convert; of a foreign file the hash of its scalar keys, size and tensor table."""
+        return self.text("logos.fingerprint") or self._hashed()
+
+    def _hashed(self) -> str:
+        scalars = {k: v for k, v in self.keys.items() if isinstance(v, (str, int, float, bool))}
+        table = [(t.name, t.shape, t.type, t.offset) for t in self.tensors]
+        return hashlib.sha256(json.dumps([self.size, scalars, table], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The model's own sampling table, task name -> settings; empty if it has none."""
+        try:
+            found = json.loads(self.text("logos.sampling", "{}"))
+        except ValueError as error:
+            raise ModelFileError(f"{self.path}: key logos.sampling is not JSON; convert the model again") from error
+        if not isinstance(found, dict) or not all(isinstance(value, dict) for value in found.values()):
+            raise ModelFileError(f"{self.path}: key logos.sampling is not a table; convert the model again")
+        return found
+
+
+class _Cursor:
+    """Reads little-endian values and never past the end of the file."""
+
+    def __init__(self, path: Path, data: mmap.mmap) -> None:
+        self.path, self.data, self.at, self.end = path, data, 0, len(data)
+
+    def damaged(self, what: str) -> ModelFileError:
+        return ModelFileError(f"{self.path}: damaged GGUF header at byte {self.at:,} ({what}); copy or convert it again")
+
+    def take(self, code: str) -> Any:
+        size = struct.calcsize("<" + code)
+        if self.at + size > self.end:
+            raise self.damaged("the file ends here")
+        (value,) = struct.unpack_from("<" + code, self.data, self.at)
+        self.at += size
+        return value
+
+    def string(self, most: int = 1 << 26) -> str:
+        length = self.take("Q")
+        if length > most or self.at + length > self.end:
+            raise self.damaged(f"a string of {length:,} bytes")
+        raw = self.data[self.at : self.at + length]
+        self.at += length
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise self.damaged("a string that is not UTF-8") from None
+
+    def array(self) -> list[Any]:
+        kind, count = self.take("I"), self.take("Q")
+        if kind == _STRING:
+            if count * 8 > self.end - self.at:
+                raise self.damaged(f"an array of {count:,} strings")
+            return [self.string() for _ in range(count)]
+        code = _SCALARS.get(kind)
+        if code is None:
+            raise self.damaged(f"an array of type {kind}")
+        size = struct.calcsize(code) * count
+        if size > self.end - self.at:
+            raise self.damaged(f"an array of {count:,} numbers")
+        values = list(struct.unpack_from(f"<{count}{code}", self.data, self.at))
+        self.at += size
+        return values
+
+    def value(self) -> Any:
+        kind = self.take("I")
+        if kind == _STRING:
+            return self.string()
+        if kind == _ARRAY:
+            return self.array()
+        code = _SCALARS.get(kind)
+        if code is None:
+            raise self.damaged(f"a value of type {kind}")
+        return self.take(code)
+
+
+def read_header(path: Path) -> GgufHeader:
+    """Parse and check the header of `path`. Raises ModelFileError with the reason."""
+    try:
+        with path.open("rb") as stream:
+            if stream.read(4) != MAGIC:
+                raise ModelFileError(f"{path}: not a GGUF file; make one with: logos convert CHECKPOINT -o model.gguf")
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _parse(path, data)
+    except OSError as error:
+        raise ModelFileError(f"{path}: {error.strerror or error}; give a GGUF file, or the word nano") from error
+
+
+def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    at = _Cursor(path, data)
+    at.at = 4
+    version = at.take("I")
+    if version not in (2, 3):
+        raise ModelFileError(f"{path}: GGUF version {version}; this tool reads 2 and 3: convert it again")
+    n_tensors, n_keys = at.take("Q"), at.take("Q")
+    # A tensor's entry takes at least 32 bytes, a key's at least 13.
+    if n_tensors > min(_MOST_TENSORS, at.end // 32) or n_keys > min(_MOST_KEYS, at.end // 13):
+        raise at.damaged(f"{n_tensors:,} tensors and {n_keys:,} keys")
+    keys: dict[str, Any] = {}
+    for _ in range(n_keys):
+        name = at.string(65_535)
+        if name in keys:
+            raise at.damaged(f"key {name[:60]!r} twice")
+        keys[name] = at.value()
+    entries = []
+    for _ in range(n_tensors):
+        name, dims = at.string(1024), at.take("I")
+        if not 1 <= dims <= _MOST_DIMS:
+            raise at.damaged(f"tensor {name[:60]!r} with {dims} dimensions")
+        shape = tuple(at.take("Q") for _ in range(dims))
+        entries.append((name, shape, at.take("I"), at.take("Q")))
+    alignment = keys.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 8 or alignment & (alignment - 1) or alignment > 1 << 20:
+        raise at.damaged(f"alignment {alignment!r}")
+    start = -(-at.at // alignment) * alignment
+    tensors = []
+    for name, shape, number, offset in entries:
+        try:
+            kind = GGMLQuantizationType(number)
+        except ValueError:
+            raise at.damaged(f"tensor {name[:60]!r} of type {number}") from None
+        block, block_bytes = GGML_QUANT_SIZES[kind]
+        count = 1
+        for size in shape:
+            count *= size
+        if shape[0] % block or not 0 < count < 1 << 48:
+            raise at.damaged(f"tensor {name[:60]!r} of shape {shape}")
+        nbytes = count // block * block_bytes
+        if offset % alignment or start + offset + nbytes > at.end:
+            raise ModelFileError(f"{path}: tensor {name[:60]!r} lies outside the file; it is cut short: copy it again")
+        tensors.append(GgufTensor(name, shape, kind.name, offset, nbytes))
+    if len({tensor.name for tensor in tensors}) != len(tensors):
+        raise at.damaged("two tensors of one name")
+    return GgufHeader(path, at.end, keys, tuple(tensors), start)

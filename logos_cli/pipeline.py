@@ -1,0 +1,144 @@
+"""Rows in, records out: a generator that knows neither files nor the console.
+
+Rows become requests as slots fall free, answers come back in the order in which they end, records leave in the order
+of the input. One row gives exactly `samples` records, or with `top` at most that many distinct valid answers, or one
+record with `error`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from logos_cli.engine import Engine, Generation, Request
+from logos_cli.records import Record
+from logos_cli.rows import Row
+from logos_cli.sampling import Sampling
+from logos_cli.tasks import Answer, RowError, Task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels."""
+
+    task: Task
+    sampling: Sampling
+    samples: int
+    top: int | None = None
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """Where an interrupted run stopped: all rows before `row`, and the first `samples` records of it, are written."""
+
+    row: int = 0
+    samples: int = 0
+
+
+@dataclass
+class _Pending:
+    """A row on its way: the record all its answers share, those that came, and which is due next."""
+
+    base: Record
+    wanted: Sequence[int]
+    arrived: dict[int, Record] = field(default_factory=dict)
+    due: int = 0
+
+
+def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None) -> Iterator[Record]:
+    """Records in input order. Rows and samples in `done` are left out; everything else is as if they were not."""
+    done = done or Done()
+    for marker in plan.task.needs:
+        engine.marker(marker)
+    queue: deque[_Pending] = deque()
+    waiting: dict[int, _Pending] = {}
+
+    def requests() -> Iterator[Request]:
+        for row in rows:
+            if row.ordinal < done.row:
+                continue
+            first = done.samples if row.ordinal == done.row and plan.top is None else 0
+            pending, tokens = admit(row, plan, engine, first)
+            queue.append(pending)
+            if tokens:
+                waiting[row.ordinal] = pending
+                yield Request(row.ordinal, tokens, pending.wanted)
+
+    for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
+        pending = waiting[generation.row]
+        pending.arrived[generation.sample] = answer_record(pending.base, generation, plan.task)
+        if len(pending.arrived) == len(pending.wanted) - pending.due:
+            del waiting[generation.row]
+        yield from ready(queue, plan)
+    yield from ready(queue, plan)
+
+
+def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, tuple[int, ...]]:
+    """The row's shared record and its prompt's tokens, none if the row cannot be used."""
+    base = Record(
+        row.ordinal, row.id, plan.task.name, "", engine.info.model, truth=row.truth, columns=row.columns, error=row.error
+    )
+    if row.error is None:
+        try:
+            prompt = plan.task.prompt(row)
+            base = replace(base, input=prompt.shown)
+            tokens = engine.encode(prompt.text)
+            if len(tokens) >= engine.info.context:
+                raise RowError(f"a prompt of {len(tokens):,} tokens; the model's context is {engine.info.context:,}")
+            if not tokens:
+                raise RowError("an empty prompt")
+            return _Pending(base, range(first, plan.samples)), tokens
+        except RowError as error:
+            base = replace(base, error=str(error))
+    if not base.input:
+        shown = row.text if row.text is not None else row.value
+        base = replace(base, input=(".".join(shown) if isinstance(shown, tuple) else shown or "")[:4000])
+    return _Pending(base, ()), ()
+
+
+def answer_record(base: Record, generation: Generation, task: Task) -> Record:
+    answer: Answer = task.parse(generation.text, generation.finish)
+    reaction = task.reaction(base.input, answer.smiles) if task.reaction and answer.valid else None
+    return replace(
+        base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
+        tokens=len(generation.tokens), logprob=round(generation.logprob, 4), finish=generation.finish, reaction=reaction,
+        smiles=answer.smiles,
+    )  # fmt: skip
+
+
+def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
+    """Records that can leave now: those of the first row as far as they came, then of the next."""
+    while queue:
+        head = queue[0]
+        if not head.wanted:
+            yield head.base
+        elif plan.top is not None:
+            if len(head.arrived) < len(head.wanted):
+                return
+            yield from ranked(head.base, list(head.arrived.values()), plan.top)
+        else:
+            while head.due < len(head.wanted):
+                record = head.arrived.pop(head.wanted[head.due], None)
+                if record is None:
+                    return
+                head.due += 1
+                yield record
+        queue.popleft()
+
+
+def ranked(base: Record, records: Sequence[Record], top: int) -> Iterator[Record]:
+    """At most `top` distinct valid answers, by how many samples gave them, then by log-probability."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if record.valid:
+            groups.setdefault(record.smiles or str(record.answer), []).append(record)
+    if not groups:
+        yield replace(base, error=f"no valid answer in {len(records)} samples")
+        return
+    # The lowest sample number settles equal log-probabilities, whatever order the answers came in.
+    best = [(len(g), min(g, key=lambda r: (-(r.logprob or 0.0), r.sample))) for g in groups.values()]
+    best.sort(key=lambda item: (-item[0], -(item[1].logprob or 0.0), item[1].sample))
+    for rank, (count, record) in enumerate(best[:top], 1):
+        yield replace(record, rank=rank, count=count)

@@ -1,0 +1,161 @@
+"""Records: one output line each, with a schema number; readers that forgive a cut last line; the three output formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from logos_cli.errors import InputError
+
+SCHEMA = 1
+FORMATS = ("jsonl", "smi", "csv")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One answer, or one row that gave none (`sample`, `answer` and `text` are None then, and `error` says why).
+
+    `row` is the ordinal in the input and, with `sample`, the key of seeds and of resume; `logprob` is natural, summed
+    over the answer's tokens and its stop token. `rank` (from 1) and `count` come with --top. Of an answer that was
+    written but is not valid, `error` gives the reason.
+    """
+
+    row: int
+    id: str
+    task: str
+    input: str
+    model: str
+    sample: int | None = None
+    answer: Any = None
+    valid: bool = False
+    error: str | None = None
+    text: str | None = None
+    tokens: int | None = None
+    logprob: float | None = None
+    finish: str | None = None
+    rank: int | None = None
+    count: int | None = None
+    reaction: str | None = None
+    truth: Any = None
+    smiles: str = field(default="", compare=False)
+    columns: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether this stands for a row without any answer."""
+        return self.sample is None
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "schema": SCHEMA, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
+            "sample": self.sample, "answer": self.answer, "valid": self.valid, "error": self.error, "text": self.text,
+            "tokens": self.tokens, "logprob": self.logprob, "finish": self.finish, "model": self.model,
+        }  # fmt: skip
+        optional = {"rank": self.rank, "count": self.count, "reaction": self.reaction, "truth": self.truth}
+        return found | {key: value for key, value in optional.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Record:
+        """Raises InputError for a line of another schema."""
+        if found.get("schema") != SCHEMA:
+            raise InputError(f"schema {found.get('schema')!r} is not {SCHEMA}; write the records with this version")
+        names = cls.__dataclass_fields__
+        try:
+            return cls(**{key: value for key, value in found.items() if key in names})
+        except TypeError as error:
+            raise InputError(f"not a record: {error}") from None
+
+    def to_line(self, private: bool = False) -> str:
+        """The JSONL line; `private` adds what the other formats need and the schema has not."""
+        found = self.to_dict()
+        if private:
+            found |= {"smiles": self.smiles, "columns": self.columns}
+        return json.dumps(found, ensure_ascii=False) + "\n"
+
+
+class Formatter:
+    """Records as lines of one format; stateful only for the header of csv."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.headed = False
+
+    def lines(self, record: Record) -> str:
+        if self.name == "smi":
+            return self._smi(record)
+        if self.name == "csv":
+            return self._csv(record)
+        return record.to_line()
+
+    def _smi(self, record: Record) -> str:
+        if not record.valid or not record.smiles:
+            return ""
+        rank = record.rank if record.rank is not None else (record.sample or 0) + 1
+        # Ids come from users' files: one that holds a tab would shift the columns.
+        name = record.id.replace("\t", " ")
+        return f"{record.smiles}\t{name}\t{rank}\t{record.count or 1}\n"
+
+    def _csv(self, record: Record) -> str:
+        cells = record.to_dict() | {key: getattr(record, key) for key in ("rank", "count", "reaction", "truth")}
+        for key, value in cells.items():
+            if isinstance(value, (list, tuple)):
+                cells[key] = ".".join(map(str, value))
+            elif isinstance(value, dict):
+                cells[key] = json.dumps(value, ensure_ascii=False)
+        # The input's own columns keep their names, after ours.
+        cells |= {key: value for key, value in record.columns.items() if key not in cells}
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        if not self.headed:
+            writer.writerow(cells)
+            self.headed = True
+        writer.writerow(cells.values())
+        return out.getvalue()
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a JSONL file; a last line that a kill cut short is left out. Raises InputError for other damage."""
+    for number, line in enumerate(complete_lines(path), 1):
+        try:
+            found = json.loads(line)
+            if not isinstance(found, dict):
+                raise InputError("not a JSON object")
+            yield Record.from_dict(found)
+        except (ValueError, InputError) as error:
+            raise InputError(f"{path}: line {number}: {error}") from None
+
+
+def complete_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    yield line
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+@dataclass
+class Tally:
+    """What the summary on stderr counts."""
+
+    rows: int = 0
+    failed: int = 0
+    answers: int = 0
+    valid: int = 0
+    last_row: int = -1
+
+    def add(self, record: Record) -> None:
+        if record.row != self.last_row:
+            self.rows += 1
+            self.last_row = record.row
+        if record.failed:
+            self.failed += 1
+        else:
+            self.answers += 1
+            self.valid += record.valid

@@ -1,0 +1,264 @@
+"""Rows: one input molecule, reaction or text each, from any file a chemist has.
+
+`.smi` (blank or tab separated, optional header, CXSMILES), `.csv`/`.tsv`/`;` with a SMILES column, `.jsonl` (ours, our
+records, the published input files), each plain or gzipped, from a path or stdin. The format is read off the content, so
+pipes need no name. Line ends, a byte order mark and Latin-1 names do not matter. Blank lines are skipped and counted;
+everything else becomes exactly one Row, with `error` when it cannot be used: nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from logos_cli.chem import shortened
+from logos_cli.errors import InputError, UsageError
+
+SMILES_COLUMNS = ("smiles", "canonical_smiles")
+ID_COLUMNS = ("id", "name", "title", "compound_id", "molecule_id")
+# Keys of a JSON line that hold the input, in order of preference; the first two are LOGOS's published files'.
+TEXT_KEYS = ("test_input", "text")
+VALUE_KEYS = (*SMILES_COLUMNS, "reaction", "input", "product", "reactants")
+LONGEST_LINE = 1_000_000  # characters; longer lines give an error row without being kept
+_HEADER_WORDS = {*SMILES_COLUMNS, "smile", "structure", "molecule"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input. `value` is a SMILES, a reaction SMILES or a list of SMILES; `text` is grammar text given whole."""
+
+    ordinal: int
+    id: str
+    value: str | tuple[str, ...] | None = None
+    text: str | None = None
+    truth: Any = None
+    columns: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass
+class Blank:
+    """How many blank lines were skipped, known when the rows are through."""
+
+    lines: int = 0
+
+
+def open_bytes(path: str) -> IO[bytes]:
+    """The bytes of a file or of stdin (`-`), unpacked if they are gzip whatever the name says."""
+    try:
+        raw: IO[bytes] = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115  # closed by its reader
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
+    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+    try:
+        packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
+    return gzip.GzipFile(fileobj=buffered) if packed else buffered
+
+
+def decode(line: bytes) -> str:
+    """UTF-8, else Latin-1: names from old vendors' files are often the latter."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def read_lines(path: str) -> Iterator[tuple[int, str | None]]:
+    """(line number, text without its end) of each line; None for one over `LONGEST_LINE`, which is not kept."""
+    stream = open_bytes(path)
+    number = 0
+    try:
+        while line := stream.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                    pass
+                yield number, None
+                continue
+            if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+                line = line[3:]
+            text = decode(line).rstrip("\r\n")
+            # Old Mac line ends: one physical line that holds many.
+            yield from ((number + i, part) for i, part in enumerate(text.split("\r"))) if "\r" in text else [(number, text)]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: damaged gzip data after line {number} ({error}); unpack it again") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; give a readable file, or - for stdin") from error
+    finally:
+        if path != "-":
+            stream.close()
+
+
+def delimiter_of(header: str) -> str | None:
+    """The delimiter of a table's header line, or None if the line is no header with a SMILES column."""
+    for mark in (",", ";", "\t"):
+        names = [name.strip().strip('"').lower() for name in header.split(mark)]
+        if len(names) > 1 and any(name in SMILES_COLUMNS for name in names):
+            return mark
+    return None
+
+
+def read_rows(
+    path: str, smiles_column: str | None = None, id_column: str | None = None, blank: Blank | None = None
+) -> Iterator[Row]:
+    """The rows of a file or of stdin (`-`), in order. Raises InputError for a file that cannot be read at all."""
+    blank = blank if blank is not None else Blank()
+    lines = read_lines(path)
+    first: tuple[int, str | None] | None = None
+    for number, text in lines:
+        if text is None or text.strip():
+            first = (number, text)
+            break
+        blank.lines += 1
+    if first is None:
+        return
+    head = first[1] or ""
+    joined = chain_first(first, lines)
+    suffixes = Path(path).name.lower().removesuffix(".gz")
+    table = suffixes.endswith((".csv", ".tsv"))
+    if head.lstrip().startswith("{"):
+        yield from json_rows(joined, blank)
+    elif table or smiles_column or id_column or delimiter_of(head):
+        yield from table_rows(path, joined, blank, smiles_column, id_column)
+    else:
+        yield from smi_rows(joined, blank)
+
+
+def chain_first(first: tuple[int, str | None], rest: Iterator[tuple[int, str | None]]) -> Iterator[tuple[int, str | None]]:
+    yield first
+    yield from rest
+
+
+def too_long(ordinal: int, number: int) -> Row:
+    return Row(ordinal, str(number), error=f"line {number} is longer than {LONGEST_LINE:,} characters")
+
+
+def smi_rows(lines: Iterator[tuple[int, str | None]], blank: Blank) -> Iterator[Row]:
+    ordinal = 0
+    for number, text in lines:
+        if text is None:
+            yield too_long(ordinal, number)
+        elif not text.strip():
+            blank.lines += 1
+            continue
+        else:
+            smiles, name = split_smi(text)
+            if ordinal == 0 and smiles.lower() in _HEADER_WORDS:
+                continue
+            yield Row(ordinal, name or str(number), smiles)
+        ordinal += 1
+
+
+def split_smi(line: str) -> tuple[str, str]:
+    """SMILES and name of one line; a CXSMILES extension `|…|` between or after them is left out."""
+    smiles, _, rest = line.strip().replace("\t", " ").partition(" ")
+    rest = rest.strip()
+    if rest.startswith("|") and "|" in rest[1:]:
+        rest = rest[1:].partition("|")[2].strip()
+    return smiles, rest
+
+
+def table_rows(
+    path: str, lines: Iterator[tuple[int, str | None]], blank: Blank, smiles_column: str | None, id_column: str | None
+) -> Iterator[Row]:
+    number, header = next(lines)
+    mark = delimiter_of(header or "") or ("\t" if "\t" in (header or "") else ";" if ";" in (header or "") else ",")
+    names = next(csv.reader([header or ""], delimiter=mark))
+    lowered = [name.strip().lower() for name in names]
+
+    def find(asked: str | None, known: tuple[str, ...]) -> int | None:
+        for name in [asked.lower()] if asked else known:
+            if name in lowered:
+                return lowered.index(name)
+        if asked:
+            raise UsageError(f"{path}: no column {asked!r}; it has: {', '.join(names)[:200]}")
+        return None
+
+    at = find(smiles_column, SMILES_COLUMNS)
+    if at is None:
+        raise InputError(f"{path}: no column named smiles; it has: {', '.join(names)[:200]}; name one with --smiles-column")
+    id_at = find(id_column, ID_COLUMNS)
+    last = [number]
+
+    def content() -> Iterator[str]:
+        for place, text in lines:
+            last[0] = place
+            if text is None:
+                yield "\0"
+            elif text.strip():
+                yield text + "\n"
+            else:
+                blank.lines += 1
+
+    reader = csv.reader(content(), delimiter=mark)
+    ordinal = 0
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield Row(ordinal, str(last[0]), error=f"line {last[0]}: {error}")
+            ordinal += 1
+            continue
+        if cells is None:
+            return
+        if cells == ["\0"]:
+            yield too_long(ordinal, last[0])
+        elif len(cells) <= at:
+            yield Row(ordinal, str(last[0]), error=f"line {last[0]} has {len(cells)} columns; {names[at]} is column {at + 1}")
+        else:
+            name = cells[id_at].strip() if id_at is not None and id_at < len(cells) else ""
+            others = {n: c for i, (n, c) in enumerate(zip(names, cells, strict=False)) if i not in (at, id_at)}
+            yield Row(ordinal, name or str(last[0]), cells[at].strip(), columns=others)
+        ordinal += 1
+
+
+def json_rows(lines: Iterator[tuple[int, str | None]], blank: Blank) -> Iterator[Row]:
+    ordinal = 0
+    for number, text in lines:
+        if text is None:
+            yield too_long(ordinal, number)
+        elif not text.strip():
+            blank.lines += 1
+            continue
+        else:
+            yield json_row(ordinal, number, text)
+        ordinal += 1
+
+
+def json_row(ordinal: int, number: int, line: str) -> Row:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return Row(ordinal, str(number), error=f"line {number} is not JSON: {error}")
+    if not isinstance(found, dict):
+        return Row(ordinal, str(number), error=f"line {number} is not a JSON object: {shortened(line)}")
+    name = next((str(found[key]) for key in ("id", "name") if found.get(key) not in (None, "")), str(number))
+    truth = found.get("groundtruth", found.get("truth"))
+    # One of our own records, fed on to the next task: what it answered is what goes in.
+    if "schema" in found and "answer" in found:
+        value = found["answer"]
+        if value is None or not found.get("valid"):
+            return Row(ordinal, name, truth=truth, error="the record has no valid answer")
+    else:
+        for key in TEXT_KEYS:
+            if isinstance(found.get(key), str):
+                return Row(ordinal, name, text=found[key], truth=truth)
+        value = next((found[key] for key in VALUE_KEYS if found.get(key) is not None), None)
+        if value is None:
+            wanted = ", ".join((*TEXT_KEYS, *VALUE_KEYS))
+            return Row(ordinal, name, truth=truth, error=f"line {number} has none of the keys {wanted}")
+    if isinstance(value, str):
+        return Row(ordinal, name, value, truth=truth)
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return Row(ordinal, name, tuple(value), truth=truth)
+    return Row(ordinal, name, truth=truth, error=f"line {number}: expected a SMILES or a list of SMILES")

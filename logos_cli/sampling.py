@@ -1,0 +1,206 @@
+"""How the next token is chosen: settings, their sources, and one vectorized draw for all slots.
+
+The order is that of `transformers`: repetition penalty over prompt and output, temperature, top-k, top-p. The
+log-probability of a drawn token comes from the raw logits, before all four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.errors import ModelFileError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+    Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """`temperature` 0 is greedy; `top_k` 0 and `top_p` 1 are off; a `repetition_penalty` of 1 is off."""
+
+    temperature: float = 1.0
+    top_k: int = 50
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    max_tokens: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "temperature": 0 <= self.temperature <= 100,
+            "top_k": self.top_k >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "repetition_penalty": 0 < self.repetition_penalty <= 100,
+            "max_tokens": self.max_tokens >= 1,
+            "seed": 0 <= self.seed < 2**64,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is out of range")
+
+
+@dataclass(frozen=True)
+class ResolvedSampling:
+    """The settings of a run and where each came from."""
+
+    settings: Sampling
+    sources: dict[str, str]
+
+
+def resolve(
+    task: str, default: Sampling, default_source: str, model_table: Mapping[str, Any], flags: Mapping[str, Any]
+) -> ResolvedSampling:
+    """Settings by the first that is given: flag, the model file's table for the task, the task's default."""
+    found, sources = default, dict.fromkeys(asdict(default), default_source)
+    table = model_table.get(task, {})
+    known = {f.name: type(getattr(default, f.name)) for f in fields(Sampling)}
+    for name, value in table.items():
+        if name not in known or isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ModelFileError(f"the model's sampling table has {name}={value!r} for {task}; convert the model again")
+        found, sources[name] = replace(found, **{name: known[name](value)}), "model file"
+    for name, value in flags.items():
+        if value is not None:
+            found, sources[name] = replace(found, **{name: value}), "flag"
+    return ResolvedSampling(found, sources)
+
+
+def uniforms(seed: int, row: int, sample: int, count: int) -> npt.NDArray[np.float64]:
+    """The random numbers of one sample, one for each token it may draw: nothing else consumes from its generator."""
+    import numpy as np
+
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, row, sample]))).random(count)
+
+
+def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
+    """log Σ exp over the last axis of `logits` [B, V], each row by itself."""
+    import numpy as np
+
+    top = logits.max(axis=1, keepdims=True)
+    total = np.exp(logits - top).sum(axis=1, dtype=np.float32)
+    return np.log(total.astype(np.float64)) + top[:, 0]
+
+
+def largest(logits: Floats, k: int) -> Ints:
+    """Ids [B, k] of the k largest logits of each row, in descending order (ties: the smaller id first).
+
+    Two passes: only the `k` strided groups with the largest maxima can hold one of the `k` largest values, so
+    the expensive selection sees a few thousand values instead of a 128,000-token vocabulary.
+    """
+    import numpy as np
+
+    rows, vocabulary = logits.shape
+    width = 64
+    groups = vocabulary // width
+    if groups > 4 * k:
+        head = logits[:, : groups * width].reshape(rows, width, groups)
+        best = head.max(axis=1)
+        # `>=` the k-th maximum, not exactly k groups: equal maxima must not be told apart by chance.
+        chosen = np.argpartition(best, groups - k, axis=1)[:, groups - k :]
+        members = chosen[:, :, None] + np.arange(width) * groups
+        tail = np.broadcast_to(np.arange(groups * width, vocabulary), (rows, vocabulary - groups * width))
+        ids = np.concatenate([members.reshape(rows, -1), tail], axis=1)
+    else:
+        ids = np.broadcast_to(np.arange(vocabulary), logits.shape)
+    values = np.take_along_axis(logits, ids, axis=1)
+    if k < ids.shape[1]:
+        part = np.argpartition(values, ids.shape[1] - k, axis=1)[:, ids.shape[1] - k :]
+        ids, values = np.take_along_axis(ids, part, axis=1), np.take_along_axis(values, part, axis=1)
+    order = np.lexsort((ids, -values), axis=1)
+    return np.take_along_axis(ids, order, axis=1)
+
+
+class Sampler:
+    """Draws one token for each of B slots from their logits [B, V]; thread-split where the vocabulary is large."""
+
+    def __init__(self, settings: Sampling, vocabulary: int, threads: int) -> None:
+        self.settings, self.vocabulary = settings, vocabulary
+        # Below a megabyte a second thread costs more than it saves.
+        self.threads = threads if vocabulary >= 16_384 else 1
+        self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    def close(self) -> None:
+        if self.pool:
+            self.pool.shutdown()
+
+    def draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
+        """Tokens [B] and their raw log-probabilities [B].
+
+        `logits` [B, V] float32 is used as scratch space and left as it was; `seen[b]` are the distinct ids of slot
+        b's prompt and output; `u` [B] are uniform numbers in [0, 1).
+        """
+        import numpy as np
+
+        if self.pool is None or len(logits) < 2:
+            return self._draw(logits, seen, u)
+        cuts = np.linspace(0, len(logits), min(self.threads, len(logits)) + 1).astype(int)
+        spans = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        parts = list(self.pool.map(lambda s: self._draw(logits[s], seen[s], u[s]), spans))
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def _draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
+        import numpy as np
+
+        total = log_sum_exp(logits)
+        penalty = np.float32(self.settings.repetition_penalty)
+        where: tuple[Any, Any] | None = None
+        if penalty != 1:
+            where = (np.repeat(np.arange(len(seen)), [len(ids) for ids in seen]), np.concatenate(seen))
+            raw = logits[where]
+            logits[where] = np.where(raw > 0, raw / penalty, raw * penalty)
+        tokens = self._choose(logits, u)
+        if where is not None:
+            logits[where] = raw
+        chosen = np.take_along_axis(logits, tokens[:, None], axis=1)[:, 0]
+        return tokens, (chosen - total).astype(np.float32)
+
+    def _choose(self, logits: Floats, u: npt.NDArray[np.float64]) -> Ints:
+        import numpy as np
+
+        settings, vocabulary = self.settings, logits.shape[1]
+        if settings.temperature == 0:
+            return logits.argmax(axis=1)
+        cold = 1.0 / settings.temperature
+        if settings.top_k == 0 and settings.top_p == 1:
+            # No order is needed: the inverse of the cumulative distribution over ids.
+            weights = np.exp((logits - logits.max(axis=1, keepdims=True)) * np.float32(cold)).astype(np.float64)
+            return _invert(weights.cumsum(axis=1), u)
+        k = min(settings.top_k or 512, vocabulary)
+        while True:
+            ids = largest(logits, k)
+            values = np.take_along_axis(logits, ids, axis=1).astype(np.float64)
+            weights = np.exp((values - values[:, :1]) * cold)
+            if settings.top_k or k == vocabulary:
+                whole = weights.sum(axis=1)
+            else:
+                # Nucleus over the full distribution: the k largest do if together they reach top_p.
+                scaled = np.exp((logits - logits.max(axis=1, keepdims=True)) * np.float32(cold))
+                whole = scaled.sum(axis=1, dtype=np.float64)
+            summed = weights.cumsum(axis=1)
+            if settings.top_k or k == vocabulary or bool((summed[:, -1] >= settings.top_p * whole).all()):
+                break
+            k = min(k * 8, vocabulary)
+        if settings.top_p < 1:
+            # transformers keeps a token while the mass before it is below top_p, so at least one stays.
+            before = summed - weights
+            weights = np.where(before < settings.top_p * whole[:, None], weights, 0.0)
+            weights[:, 0] = np.maximum(weights[:, 0], 1e-300)
+            summed = weights.cumsum(axis=1)
+        place = _invert(summed, u)
+        return np.take_along_axis(ids, place[:, None], axis=1)[:, 0]
+
+
+def _invert(summed: npt.NDArray[np.float64], u: npt.NDArray[np.float64]) -> Ints:
+    """The first place of each row of cumulative weights that exceeds u × the row's total."""
+    import numpy as np
+
+    target = u * summed[:, -1]
+    found = [np.searchsorted(row, t, side="right") for row, t in zip(summed, target, strict=True)]
+    # u × total can round up to the total itself.
+    return np.minimum(np.array(found, np.int64), summed.shape[1] - 1)

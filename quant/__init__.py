@@ -1,0 +1,1 @@
+"""Model file in, smaller model file out."""

@@ -1,0 +1,72 @@
+"""The child process of `quantize_gguf`: one call of llama_model_quantize, its log told as JSON lines on stdout.
+
+    python -m logos_cli.quant.llamacpp_child '{"source": …, "target": …, "ftype": 15, "dry_run": false, "keys": {…}}'
+
+A process of its own because a C abort must not take the command down, and because llama.cpp runs its log callback
+inside C code, where a Ctrl-C raised in Python is swallowed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import re
+import sys
+from typing import Any
+
+from logos_cli import engine_llamacpp_library as library
+
+# llama.cpp holds at most this much of a tensor at once; its default of 8 GiB would break the promise on memory.
+BUFFER = 256 << 20
+_TENSOR = re.compile(r"^\[\s*(\d+)/\s*(\d+)\] (\S+) .*?type =\s*(\S+),\s*(.*)$")
+_NEW_TYPE = re.compile(r"\((\w+)\)$|converting to (\w+)")
+
+
+def tell(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def tensor_message(line: str) -> dict[str, Any] | None:
+    """What a line of llama.cpp's quantization log says about one tensor."""
+    found = _TENSOR.match(line)
+    if not found:
+        return None
+    number, total, name, old, rest = found.groups()
+    new = _NEW_TYPE.search(rest.strip())
+    return {"number": int(number), "total": int(total), "name": name, "type": (new.group(1) or new.group(2)) if new else old}
+
+
+def main() -> int:
+    job = json.loads(sys.argv[1])
+    binding = library.load()
+    pending = ""
+
+    def listen(_: int, text: bytes, __: Any) -> None:
+        nonlocal pending
+        message = text.decode("utf-8", "replace")
+        library.LOG.append(message)
+        pending += message
+        while "\n" in pending:
+            line, pending = pending.split("\n", 1)
+            if told := tensor_message(line):
+                tell(told)
+
+    callback = binding.llama_log_callback(listen)
+    binding.llama_log_set(callback, ctypes.c_void_p(0))
+    params = binding.llama_model_quantize_default_params()
+    params.ftype, params.nthread = job["ftype"], job["threads"]
+    params.dry_run, params.max_buf_size = job["dry_run"], BUFFER
+    # A final empty key ends the list.
+    overrides = (binding.llama_model_kv_override * (len(job["keys"]) + 1))()
+    for override, (key, value) in zip(overrides, job["keys"].items(), strict=False):
+        override.tag, override.key = binding.LLAMA_KV_OVERRIDE_TYPE_STR, key.encode()
+        override.value.val_str = value.encode()
+    params.kv_overrides = ctypes.cast(overrides, type(params.kv_overrides))
+    code = binding.llama_model_quantize(job["source"].encode(), job["target"].encode(), params)
+    tell({"code": code, "reason": "" if code == 0 else library.last_words()})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
