@@ -69,7 +69,8 @@ def rope_factors(theta: float, head: int, scaling: RopeScaling) -> npt.NDArray[n
     import numpy as np
 
     exponents = np.arange(0, head, 2, dtype=np.float32) / np.float32(head)
-    frequencies = np.float32(1.0) / np.power(np.float32(theta), exponents, dtype=np.float32)
+    # The power rounded once from float64 is what torch's float32 power gives; numpy's own float32 power is not.
+    frequencies = np.float32(1.0) / np.power(theta, exponents.astype(np.float64)).astype(np.float32)
     low = scaling.original_context / scaling.low_freq_factor
     high = scaling.original_context / scaling.high_freq_factor
     factors = []
@@ -86,10 +87,11 @@ def rope_factors(theta: float, head: int, scaling: RopeScaling) -> npt.NDArray[n
     return np.array(factors, np.float32)
 
 
-def permuted(rows: npt.NDArray[Any], head: int) -> npt.NDArray[Any]:
+def permuted(rows: npt.NDArray[np.generic], head: int) -> npt.NDArray[np.generic]:
     """Rows of q or k from Hugging Face's half-split rotary order to llama.cpp's interleaved one, head by head."""
     shape = rows.shape
-    return rows.reshape(-1, 2, head // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
+    moved: npt.NDArray[np.generic] = rows.reshape(-1, 2, head // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
+    return moved
 
 
 def converted(raw: bytes, dtype: str, kind: str) -> npt.NDArray[Any]:
@@ -109,7 +111,8 @@ def converted(raw: bytes, dtype: str, kind: str) -> npt.NDArray[Any]:
     with np.errstate(over="ignore"):
         if kind == "F16":
             return values.astype(np.float16)
-        return quants.quantize(values, GGMLQuantizationType.BF16).view(np.uint16)
+        rounded: npt.NDArray[np.uint16] = quants.quantize(values, GGMLQuantizationType.BF16).view(np.uint16)
+        return rounded
 
 
 def data_of(tensor: PlannedTensor, config: Config) -> Iterator[bytes]:

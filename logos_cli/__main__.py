@@ -35,9 +35,8 @@ def run(arguments: list[str]) -> int:
         if debug:
             raise
         return fail("interrupted", INTERRUPTED)
-    except USAGE_ERRORS as error:
-        error.show()
-        return int(error.exit_code)
+    except typer.TyperException as error:
+        return fail(f"{error.format_message()} See: logos {' '.join(arguments[:1])} --help", error.exit_code)
     except OSError as error:
         # The rest of a failing system: a full disk behind stdout, a vanished working folder.
         if debug:
@@ -45,12 +44,6 @@ def run(arguments: list[str]) -> int:
         silence_stdout()
         place = f"{error.filename}: " if error.filename else ""
         return fail(f"{place}{error.strerror or error}", 1)
-
-
-# Typer's own base of usage errors, found through a public name: its Click is private since 0.26.
-USAGE_ERRORS: tuple[type[Exception], ...] = tuple(
-    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
-)
 
 
 def fail(message: str, code: int) -> int:

@@ -14,7 +14,7 @@ from logos_cli.commands.quantize import quantize
 app = typer.Typer(
     name="logos",
     help="Run LOGOS, the open scientific language model, on your own machine.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -33,8 +33,11 @@ def show_version(asked: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Run LOGOS, the open scientific language model, on your own machine."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

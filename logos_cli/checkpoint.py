@@ -133,7 +133,7 @@ def read_config(path: Path) -> Config:
         )
 
     def number(key: str, default: float | None = None, kind: type = int) -> Any:
-        value = raw.get(key, default)
+        value: Any = raw.get(key, default)
         good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
         if not good or (kind is int and value != int(value)):
             raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected")
@@ -293,6 +293,4 @@ def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) ->
     # Buffers that old exporters saved, and a tied head that was saved too, carry nothing of their own.
     extra = [n for n in tensors if n not in expected and not n.endswith("rotary_emb.inv_freq") and n != "lm_head.weight"]
     if extra:
-        raise CheckpointError(
-            f"{folder}: unknown tensor {sorted(extra)[0]}; config.json and the weights do not belong together"
-        )
+        raise CheckpointError(f"{folder}: unknown tensor {min(extra)}; config.json and the weights do not belong together")

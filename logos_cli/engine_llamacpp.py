@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
 from logos_cli.engine_llamacpp_context import PREFILL, Context
-from logos_cli.engine_llamacpp_slots import ROWS_MIN, Slots
+from logos_cli.engine_llamacpp_slots import ROWS_MIN, ROWS_STEP, Slots, padded_rows
 from logos_cli.errors import EngineError, ModelFileError, TokenizerError, UsageError
 from logos_cli.gguf_header import read_header
 from logos_cli.memory import available_bytes
@@ -132,7 +132,7 @@ class LlamaCppEngine:
         try:
             while (request := waiting.peek()) is not None:
                 cells = self._cells(len(request.tokens), sampling.max_tokens)
-                context = self._open(1 if single else max(ROWS_MIN, self.settings.batch), cells)
+                context = self._open(1 if single else padded_rows(self.settings.batch), cells)
                 most = min(self.settings.batch, context.streams)
                 slots = Slots(context, sampler, sampling, ends, self.info.context, most)
                 jobs = ((r, s) for r in waiting.while_tokens_fit(context.cells, slots.budget) for s in r.samples)
@@ -159,7 +159,7 @@ class LlamaCppEngine:
         free = available_bytes()
         if streams > 1 and free is not None:
             affordable = int(free * KV_SHARE) // per_stream
-            streams = max(min(streams, affordable), ROWS_MIN)
+            streams = max(min(streams, affordable // ROWS_STEP * ROWS_STEP), ROWS_MIN)
         while True:
             try:
                 self._context = Context(self.model, streams, cells, self.threads, self.vocabulary, self.full_precision)
@@ -167,14 +167,15 @@ class LlamaCppEngine:
             except EngineError:
                 if streams <= ROWS_MIN:
                     raise
-                streams = max(ROWS_MIN, streams // 2)
+                streams = padded_rows(streams // 2)
 
     def _kv_bytes_per_token(self) -> int:
         binding = self.binding
         heads, kv = binding.llama_model_n_head(self.model), binding.llama_model_n_head_kv(self.model)
         width = binding.llama_model_n_embd(self.model) // heads
         head = self.header.integer(f"{self.header.text('general.architecture')}.attention.key_length", width)
-        return 2 * int(binding.llama_model_n_layer(self.model)) * kv * head * (4 if self.full_precision else 2)
+        layers = int(binding.llama_model_n_layer(self.model))
+        return 2 * layers * int(kv) * head * (4 if self.full_precision else 2)
 
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         import numpy as np

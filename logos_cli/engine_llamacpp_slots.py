@@ -2,8 +2,9 @@
 
 Rules that keep an answer's text independent of its neighbours, of the batch size and of a resume:
 - each prompt is prefilled alone and copied to the slots of its other samples;
-- a step decodes either always one row or always at least `ROWS_MIN`: llama.cpp's kernels sum in another order for
-  fewer rows, and in the same order for all larger counts;
+- a step decodes either always one row or always a multiple of four that is at least eight, padded with rows nobody
+  reads: llama.cpp multiplies activations four rows at a time and sends the rest through a kernel that sums in another
+  order (seen on Q4_K: with 11 rows, rows 8 to 10 differ in the last bits from the same rows among 12);
 - random numbers belong to a sample, not to a slot.
 And one that keeps it fast: live slots have ids 0 … L-1 without holes, else the separate streams lose their advantage.
 """
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ROWS_MIN = 8
+ROWS_MIN, ROWS_STEP = 8, 4
+
+
+def padded_rows(live: int) -> int:
+    """How many rows to decode so that `live` of them come out as they always do."""
+    return max(ROWS_MIN, -(-live // ROWS_STEP) * ROWS_STEP)
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ class Slots:
 
     def _step(self) -> None:
         live = len(self.answers)
-        rows = live if self.single else max(live, ROWS_MIN)
+        rows = live if self.single else padded_rows(live)
         for pad in range(live, rows):
             self.context.trim(pad, 0)
         self.tokens[live:rows] = self.tokens[0]

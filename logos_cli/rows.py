@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from logos_cli.chem import shortened
 from logos_cli.errors import InputError, UsageError
@@ -51,18 +51,18 @@ class Blank:
     lines: int = 0
 
 
-def open_bytes(path: str) -> IO[bytes]:
+def open_bytes(path: str) -> io.BufferedIOBase:
     """The bytes of a file or of stdin (`-`), unpacked if they are gzip whatever the name says."""
     try:
-        raw: IO[bytes] = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115  # closed by its reader
+        raw: BinaryIO = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115  # closed by its reader
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
-    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+    assert isinstance(raw, io.BufferedReader)
     try:
-        packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+        packed = raw.peek(2)[:2] == b"\x1f\x8b"
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
-    return gzip.GzipFile(fileobj=buffered) if packed else buffered
+    return gzip.GzipFile(fileobj=raw) if packed else raw
 
 
 def decode(line: bytes) -> str:

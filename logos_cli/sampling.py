@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.errors import ModelFileError, UsageError
@@ -82,9 +83,14 @@ def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
     """log Σ exp over the last axis of `logits` [B, V], each row by itself."""
     import numpy as np
 
-    top = logits.max(axis=1, keepdims=True)
-    total = np.exp(logits - top).sum(axis=1, dtype=np.float32)
-    return np.log(total.astype(np.float64)) + top[:, 0]
+    # Row by row: one row's scratch stays in the cache, where a [B, V] temporary would go through memory three times.
+    scratch = np.empty(logits.shape[1], np.float32)
+    found = np.empty(len(logits), np.float64)
+    for i, row in enumerate(logits):
+        top = row.max()
+        np.exp(np.subtract(row, top, out=scratch), out=scratch)
+        found[i] = np.log(np.float64(scratch.sum())) + top
+    return found
 
 
 def largest(logits: Floats, k: int) -> Ints:
@@ -113,7 +119,8 @@ def largest(logits: Floats, k: int) -> Ints:
         part = np.argpartition(values, ids.shape[1] - k, axis=1)[:, ids.shape[1] - k :]
         ids, values = np.take_along_axis(ids, part, axis=1), np.take_along_axis(values, part, axis=1)
     order = np.lexsort((ids, -values), axis=1)
-    return np.take_along_axis(ids, order, axis=1)
+    found: Ints = np.take_along_axis(ids, order, axis=1)
+    return found
 
 
 class Sampler:
@@ -140,8 +147,9 @@ class Sampler:
         if self.pool is None or len(logits) < 2:
             return self._draw(logits, seen, u)
         cuts = np.linspace(0, len(logits), min(self.threads, len(logits)) + 1).astype(int)
-        spans = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-        parts = list(self.pool.map(lambda s: self._draw(logits[s], seen[s], u[s]), spans))
+        spans = [slice(a, b) for a, b in pairwise(cuts.tolist())]
+        jobs: list[tuple[Floats, Sequence[Ints], npt.NDArray[np.float64]]] = [(logits[s], list(seen)[s], u[s]) for s in spans]
+        parts = list(self.pool.map(lambda job: self._draw(*job), jobs))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def _draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
@@ -165,7 +173,8 @@ class Sampler:
 
         settings, vocabulary = self.settings, logits.shape[1]
         if settings.temperature == 0:
-            return logits.argmax(axis=1)
+            best: Ints = np.argmax(logits, axis=1)
+            return best
         cold = 1.0 / settings.temperature
         if settings.top_k == 0 and settings.top_p == 1:
             # No order is needed: the inverse of the cumulative distribution over ids.
@@ -193,7 +202,8 @@ class Sampler:
             weights[:, 0] = np.maximum(weights[:, 0], 1e-300)
             summed = weights.cumsum(axis=1)
         place = _invert(summed, u)
-        return np.take_along_axis(ids, place[:, None], axis=1)[:, 0]
+        chosen: Ints = np.take_along_axis(ids, place[:, None], axis=1)[:, 0]
+        return chosen
 
 
 def _invert(summed: npt.NDArray[np.float64], u: npt.NDArray[np.float64]) -> Ints:
@@ -203,4 +213,5 @@ def _invert(summed: npt.NDArray[np.float64], u: npt.NDArray[np.float64]) -> Ints
     target = u * summed[:, -1]
     found = [np.searchsorted(row, t, side="right") for row, t in zip(summed, target, strict=True)]
     # u × total can round up to the total itself.
-    return np.minimum(np.array(found, np.int64), summed.shape[1] - 1)
+    places: Ints = np.minimum(np.array(found, np.int64), summed.shape[1] - 1)
+    return places

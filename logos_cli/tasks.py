@@ -16,9 +16,8 @@ from logos_cli.errors import UsageError
 from logos_cli.rows import Row
 from logos_cli.sampling import Sampling
 
-MARKERS = tuple(
-    f"<{name}{edge}>" for name in ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal") for edge in "SE"
-) + ("<React>", "<ReverseReact>", "<Trans>", "<Search>")
+_PAIRED = ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal")
+MARKERS = (*(f"<{name}{edge}>" for name in _PAIRED for edge in "SE"), "<React>", "<ReverseReact>", "<Trans>", "<Search>")
 _MARKER = re.compile("|".join(map(re.escape, MARKERS)) + r"|<\|[^|<>]*\|>")
 _MOLECULES = re.compile(r"(?:<MoleculeS>[^<]+<MoleculeE>)+")
 _MOLECULE = re.compile(r"<MoleculeS>([^<]+)<MoleculeE>")

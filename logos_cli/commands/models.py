@@ -8,7 +8,9 @@ from pathlib import Path
 from logos_cli.console import note
 from logos_cli.engine import Engine, EngineSettings, open_engine
 
-NANO_NOTE = "model: nano, the 5-million-parameter demonstration inside this package. It is not LOGOS-1B; give one with -m or $LOGOS_MODEL."
+NANO_NOTE = (
+    "model: nano, the small demonstration inside this package, which is not LOGOS-1B; give a model with -m or $LOGOS_MODEL"
+)
 
 
 def model_path(name: str | None) -> Path:

@@ -57,9 +57,8 @@ def show(out: Path, report: QuantReport) -> None:
     from logos_cli.console import note, size
 
     ratio = report.bytes_after / report.bytes_before
-    note(
-        f"{out}: {report.scheme}, {size(report.bytes_after)} ({ratio:.0%} of the source), {report.bits_per_weight:.2f} bits a weight"
-    )
+    note(f"{out}: {report.scheme}, {size(report.bytes_after)} ({ratio:.0%} of the source)")
+    note(f"  {report.bits_per_weight:.2f} bits a weight")
     for (kind, reason), count in Counter((w.type, w.reason) for w in report.wider).items():
         names = [w.name for w in report.wider if (w.type, w.reason) == (kind, reason)]
         note(f"  {count} wider, {kind}: {reason}: {names[0]}{' …' if count > 1 else ''}")

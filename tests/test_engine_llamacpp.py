@@ -1,0 +1,157 @@
+"""The engine against an independent forward pass, and the promise that an answer does not depend on its neighbours."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from reference import ReferenceLlama
+
+from logos_cli.engine import Generation, Request
+from logos_cli.engine_llamacpp import LlamaCppEngine
+from logos_cli.errors import EngineError, ModelFileError, TokenizerError
+from logos_cli.sampling import Sampling
+
+GREEDY = Sampling(temperature=0.0, max_tokens=24)
+DRAWN = Sampling(temperature=1.0, top_k=0, max_tokens=60)
+PROMPT = "<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE><ReverseReact>"
+
+
+def generations(engine: LlamaCppEngine, requests: Iterable[Request], sampling: Sampling, **more: Any) -> list[Generation]:
+    found = list(engine.generate(requests, sampling, ["<MoleculeE>"] if more.pop("stop", False) else [], **more))
+    return sorted(found, key=lambda g: (g.row, g.sample))
+
+
+def test_logits_equal_an_independent_forward_pass(tiny: Path, tiny_gguf: Callable[[str], Path], open_model: Any) -> None:
+    engine = open_model(tiny_gguf("f32"))
+    tokens = engine.encode(PROMPT * 3)
+    expected = ReferenceLlama(tiny).logits(list(tokens))
+    found = engine.logits(tokens)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-3
+    assert np.abs(expected).max() > 1, "a model that says nothing would agree with anything"
+
+
+@pytest.mark.parametrize("dtype, tied", [("F32", True), ("F16", False)])
+def test_tied_heads_and_other_dtypes(tmp_path: Path, tokenizer: Any, open_model: Any, dtype: str, tied: bool) -> None:
+    from conftest import convert, write_checkpoint
+
+    folder = write_checkpoint(tmp_path / "c", tokenizer, dtype, tied, shards=2, rope_scaling=None)
+    engine = open_model(convert(folder, tmp_path / "m.gguf", "f32"))
+    tokens = engine.encode(PROMPT)
+    assert np.abs(engine.logits(tokens) - ReferenceLlama(folder).logits(list(tokens))).max() < 1e-3
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_greedy_text_and_logprob_equal_the_reference(
+    tiny: Path, tiny_gguf: Callable[[str], Path], open_model: Any, single: bool
+) -> None:
+    engine = open_model(tiny_gguf("f32"))
+    tokens = engine.encode(PROMPT)
+    expected, logprob = ReferenceLlama(tiny).greedy(list(tokens), GREEDY.max_tokens)
+    (found,) = generations(engine, [Request(0, tokens, [0])], GREEDY, single=single)
+    assert list(found.tokens) == expected
+    assert abs(found.logprob - logprob) < 1e-3
+    assert found.finish == "length"
+    assert abs(engine.score(tokens, found.tokens).sum() - logprob) < 1e-3
+
+
+def test_text_does_not_depend_on_batch_order_or_what_was_done_before(nano_int4: Path, open_model: Any) -> None:
+    smiles = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "O=C(Nc1ccccc1)c1ccncc1", "CCN"]
+    engine = open_model(nano_int4)
+    requests = [
+        Request(row, engine.encode(f"<MoleculeS>{s}<MoleculeE><ReverseReact>"), range(9)) for row, s in enumerate(smiles)
+    ]
+    expected = generations(engine, requests, DRAWN)
+    assert len({g.text for g in expected}) > 20, "the answers must differ, or equality proves nothing"
+    for batch in (2, 8, 11, 36):
+        assert generations(open_model(nano_int4, batch=batch), requests, DRAWN) == expected, f"batch {batch}"
+    shuffled = [replace(r, samples=random.Random(1).sample(range(9), 9)) for r in reversed(requests)]
+    assert generations(engine, shuffled, DRAWN) == expected
+    rest = [replace(requests[1], samples=[5, 6, 7, 8]), *requests[2:]]
+    assert generations(engine, rest, DRAWN) == [g for g in expected if (g.row, g.sample) >= (1, 5)]
+    assert generations(open_model(nano_int4, threads=1), requests, DRAWN) == expected
+
+
+def test_a_longer_prompt_opens_a_longer_context_and_changes_nothing(nano_int4: Path, open_model: Any) -> None:
+    engine = open_model(nano_int4)
+    long = Request(1, engine.encode("<MoleculeS>" + "C" * 900 + "c1ccccc1O" * 40 + "<MoleculeE>")[:700], [0, 1])
+    short = Request(0, engine.encode(PROMPT), range(3))
+    alone = generations(open_model(nano_int4), [long], DRAWN)
+    assert [g for g in generations(engine, [short, long], DRAWN) if g.row == 1] == alone
+
+
+def test_seeds_stops_and_limits(nano_int4: Path, open_model: Any) -> None:
+    engine = open_model(nano_int4)
+    request = Request(0, engine.encode("<MoleculeS>"), range(16))
+    found = generations(engine, [request], replace(DRAWN, max_tokens=200), stop=True)
+    stopped = [g for g in found if g.finish == "stop"]
+    assert stopped and all(g.text.count("<MoleculeE>") <= 1 for g in stopped)
+    assert all(g.text.endswith("<MoleculeE>") or engine.marker("<MoleculeE>") not in g.tokens for g in found)
+    assert generations(engine, [request], replace(DRAWN, max_tokens=200, seed=1), stop=True) != found
+    short = generations(engine, [request], replace(DRAWN, max_tokens=3), stop=True)
+    assert {len(g.tokens) for g in short if g.finish == "length"} == {3}
+    limit = engine.info.context
+    close = Request(0, engine.encode("<MoleculeS>") + (5,) * (limit - 5), [0])
+    assert len(generations(engine, [close], DRAWN)[0].tokens) <= 3
+
+
+def test_logprob_is_of_the_raw_distribution(nano_int4: Path, open_model: Any) -> None:
+    """Whatever shaped the draw, the log-probability is that of the tokens under the model itself."""
+    engine = open_model(nano_int4)
+    tokens = engine.encode(PROMPT)
+    shaped = Sampling(temperature=0.7, top_k=20, top_p=0.9, repetition_penalty=1.2, max_tokens=40)
+    for g in generations(engine, [Request(0, tokens, range(4))], shaped):
+        # Decoding and prefill use different kernels at int4, hence the tolerance.
+        assert abs(g.logprob - float(engine.score(tokens, g.tokens).sum())) < 0.02 * len(g.tokens)
+
+
+def test_markers_and_text_round_trip(nano_int4: Path, open_model: Any, tiny: Path) -> None:
+    from tokenizers import Tokenizer
+
+    from logos_cli.convert.bundled import nano_checkpoint
+
+    engine = open_model(nano_int4)
+    reference = Tokenizer.from_file(str(nano_checkpoint() / "tokenizer.json"))
+    assert list(engine.encode(PROMPT)) == reference.encode(PROMPT).ids
+    assert engine.decode(engine.encode(PROMPT)[1:]) == PROMPT
+    with pytest.raises(TokenizerError, match="<NoSuch>"):
+        engine.marker("<NoSuch>")
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], Path], open_model: Any) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(tiny_gguf("bf16").read_bytes()[:-1000])
+    with pytest.raises(ModelFileError, match="cut short"):
+        open_model(cut)
+    (tmp_path / "text.gguf").write_text(json.dumps({"no": "model"}))
+    with pytest.raises(ModelFileError, match="not a GGUF file"):
+        open_model(tmp_path / "text.gguf")
+
+
+def test_cuda_without_a_cuda_build_names_the_command(tiny_gguf: Callable[[str], Path], open_model: Any) -> None:
+    from logos_cli.engine_llamacpp_library import gpu_names
+
+    if any(name.startswith("CUDA") for name in gpu_names()):
+        pytest.skip("this build has CUDA")
+    with pytest.raises(EngineError, match="GGML_CUDA=on"):
+        open_model(tiny_gguf("bf16"), device="cuda")
+
+
+@pytest.mark.cuda
+def test_cuda_gives_the_same_greedy_text(nano_bf16: Path, open_model: Any) -> None:
+    from logos_cli.engine_llamacpp_library import gpu_names
+
+    if not any(name.startswith("CUDA") for name in gpu_names()):
+        pytest.skip("needs a CUDA GPU and a llama.cpp built for it")
+    request = [Request(0, open_model(nano_bf16).encode(PROMPT), [0])]
+    on_cpu = generations(open_model(nano_bf16), request, GREEDY)
+    on_gpu = generations(open_model(nano_bf16, device="cuda"), request, GREEDY)
+    assert on_gpu[0].text == on_cpu[0].text
+    assert abs(on_gpu[0].logprob - on_cpu[0].logprob) < 0.05
