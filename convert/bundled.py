@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.errors import OutputError
-from logos_cli.files import atomic
+from logos_cli.files import atomic, cache_folder
 
 NANO = "nano"
 # Raise when the converter changes what it writes: old cache entries are then left alone and a new one is made.
@@ -24,12 +23,6 @@ def nano_checkpoint() -> Path:
     import logos_cli.nano
 
     return Path(next(iter(logos_cli.nano.__path__)))
-
-
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/logos-cli, by default ~/.cache/logos-cli."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base and os.path.isabs(base) else Path.home() / ".cache") / "logos-cli"
 
 
 def nano_model() -> Path:

@@ -26,6 +26,9 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         code = app(args=arguments, prog_name="logos", standalone_mode=False)
+        # Typer turns Ctrl-C into an exit code of its own.
+        if code == INTERRUPTED:
+            return fail("interrupted", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except LogosError as error:
         if debug:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
 from logos_cli.engine_llamacpp_context import PREFILL, Context
+from logos_cli.engine_llamacpp_probe import probe
 from logos_cli.engine_llamacpp_slots import ROWS_MIN, ROWS_STEP, Slots, padded_rows
 from logos_cli.errors import EngineError, ModelFileError, TokenizerError, UsageError
 from logos_cli.gguf_header import read_header
@@ -30,6 +31,7 @@ class LlamaCppEngine:
     def __init__(self, path: Path, settings: EngineSettings) -> None:
         self.path, self.settings = path, settings
         self.header = read_header(path)
+        probe(self.header)
         self.binding = binding = library.load(settings.debug)
         device, offload = library.choose_device(settings.device)
         self.threads = settings.threads or library.default_threads()

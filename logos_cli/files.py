@@ -1,8 +1,10 @@
-"""Outputs that appear complete or not at all."""
+"""Outputs that appear complete or not at all, and the place of the cache."""
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +33,26 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def clear_leftovers(path: Path) -> None:
+    """Remove what a killed process of this machine left beside `path`: it may be gigabytes."""
+    prefix, suffix = f".{path.name}.{platform.node()}-", ".tmp"
+    for found in path.absolute().parent.glob(f"{glob.escape(prefix)}*{suffix}"):
+        owner = found.name[len(prefix) : -len(suffix)]
+        if owner.isdigit() and not process_lives(int(owner)):
+            with suppress(OSError):
+                found.unlink()
+
+
+def process_lives(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to it after a clean end, removed after any other.
@@ -38,7 +60,8 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises OutputError for a full disk and the like.
     """
     check_output(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    clear_leftovers(path)
+    beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     try:
         yield beside
         with beside.open("rb+") as stream:
@@ -50,3 +73,9 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/logos-cli, by default ~/.cache/logos-cli."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base and os.path.isabs(base) else Path.home() / ".cache") / "logos-cli"

@@ -57,9 +57,9 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
 
     def requests() -> Iterator[Request]:
         for row in rows:
-            if row.ordinal < done.row:
-                continue
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
+            if row.ordinal < done.row or first >= plan.samples:
+                continue
             pending, tokens = admit(row, plan, engine, first)
             queue.append(pending)
             if tokens:

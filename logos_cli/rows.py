@@ -15,6 +15,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -51,18 +52,17 @@ class Blank:
     lines: int = 0
 
 
-def open_bytes(path: str) -> io.BufferedIOBase:
+@contextmanager
+def open_bytes(path: str) -> Iterator[io.BufferedIOBase]:
     """The bytes of a file or of stdin (`-`), unpacked if they are gzip whatever the name says."""
-    try:
-        raw: BinaryIO = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115  # closed by its reader
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
-    assert isinstance(raw, io.BufferedReader)
-    try:
-        packed = raw.peek(2)[:2] == b"\x1f\x8b"
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
-    return gzip.GzipFile(fileobj=raw) if packed else raw
+    with ExitStack() as opened:
+        try:
+            raw: BinaryIO = sys.stdin.buffer if path == "-" else opened.enter_context(open(path, "rb"))
+            assert isinstance(raw, io.BufferedReader)
+            packed = raw.peek(2)[:2] == b"\x1f\x8b"
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
+        yield gzip.GzipFile(fileobj=raw) if packed else raw
 
 
 def decode(line: bytes) -> str:
@@ -75,28 +75,26 @@ def decode(line: bytes) -> str:
 
 def read_lines(path: str) -> Iterator[tuple[int, str | None]]:
     """(line number, text without its end) of each line; None for one over `LONGEST_LINE`, which is not kept."""
-    stream = open_bytes(path)
     number = 0
-    try:
-        while line := stream.readline(LONGEST_LINE):
-            number += 1
-            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-                while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
-                    pass
-                yield number, None
-                continue
-            if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]
-            text = decode(line).rstrip("\r\n")
-            # Old Mac line ends: one physical line that holds many.
-            yield from ((number + i, part) for i, part in enumerate(text.split("\r"))) if "\r" in text else [(number, text)]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: damaged gzip data after line {number} ({error}); unpack it again") from error
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give a readable file, or - for stdin") from error
-    finally:
-        if path != "-":
-            stream.close()
+    with open_bytes(path) as stream:
+        try:
+            while line := stream.readline(LONGEST_LINE):
+                number += 1
+                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                        pass
+                    yield number, None
+                    continue
+                text = decode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip("\r\n")
+                # Old Mac line ends: one physical line that holds many.
+                for part in text.split("\r"):
+                    yield number, part
+                    number += 1
+                number -= 1
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{path}: damaged gzip data after line {number} ({error}); unpack it again") from error
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error}; give a readable file, or - for stdin") from error
 
 
 def delimiter_of(header: str) -> str | None:

@@ -87,7 +87,11 @@ class FileOutput:
             if exists:
                 self._take_up()
         except OSError as error:
+            self.close()
             raise OutputError(f"{self.paths.partial}: {error.strerror or error}") from error
+        except OutputError:
+            self.close()
+            raise
         return True
 
     def _check_settings(self, settings: dict[str, Any]) -> None:

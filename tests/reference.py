@@ -33,7 +33,7 @@ def load_tensors(folder: Path) -> dict[str, Array]:
 
 def frequencies(config: dict[str, Any]) -> Array:
     head = config["head_dim"]
-    plain = config["rope_theta"] ** (-np.arange(0, head, 2) / head)
+    plain: Array = config["rope_theta"] ** (-np.arange(0, head, 2) / head)
     scaling = config.get("rope_scaling")
     if not scaling:
         return plain
@@ -59,7 +59,7 @@ class ReferenceLlama:
 
     def _norm(self, x: Array, name: str) -> Array:
         scale = 1 / np.sqrt((x**2).mean(-1, keepdims=True) + self.config["rms_norm_eps"])
-        return x * scale * self.tensors[name]
+        return np.asarray(x * scale * self.tensors[name])
 
     def logits(self, tokens: list[int]) -> Array:
         """[T, V] after each of `tokens`."""

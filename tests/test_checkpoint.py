@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_pieces_stay_small_and_whole() -> None:
     tensor = Tensor("t", (128_256, 2048), "BF16", Path("x"), 0, 128_256 * 4096)
     spans = list(tensor.pieces(64))
     assert spans[0][0] == 0 and spans[-1][1] == 128_256
-    assert all(a[1] == b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(spans))
     assert all((b - a) * 4096 <= PIECE and a % 64 == 0 for a, b in spans)
 
 
@@ -68,7 +69,7 @@ def missing_shard(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "model-00002-of-00002.safetensors"}}))
 
 
-DAMAGE: list[tuple[Callable[[Path], None], str]] = [
+DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (cut, r"model\.safetensors.*(cut short|ends at)"),
     (pickled, r"pytorch_model\.bin.*never loaded"),
     (escaping, r"\.\./secret\.safetensors.*outside"),
@@ -92,7 +93,7 @@ DAMAGE: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize("damage, message", DAMAGE, ids=[m[:30] for _, m in DAMAGE])
-def test_what_is_wrong_is_said_in_one_line(copy: Path, damage: Callable[[Path], None], message: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(copy: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(copy)
     with pytest.raises(CheckpointError, match=message) as caught:
         Checkpoint.open(copy)

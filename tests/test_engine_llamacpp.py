@@ -135,6 +135,22 @@ def test_what_is_no_model_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], 
         open_model(tmp_path / "text.gguf")
 
 
+def foreign(source: Path, target: Path) -> Path:
+    """The same model as another tool would have written it: without our keys."""
+    target.write_bytes(source.read_bytes().replace(b"logos.fingerprint", b"other.fingerprint"))
+    return target
+
+
+def test_a_foreign_file_runs_and_a_deadly_one_is_refused(tmp_path: Path, nano_int4: Path, open_model: Any) -> None:
+    engine = open_model(foreign(nano_int4, tmp_path / "foreign.gguf"))
+    expected = generations(open_model(nano_int4), [Request(0, engine.encode(PROMPT), range(3))], DRAWN)
+    assert generations(engine, [Request(0, engine.encode(PROMPT), range(3))], DRAWN) == expected
+    deadly = foreign(nano_int4, tmp_path / "deadly.gguf")
+    deadly.write_bytes(deadly.read_bytes().replace(b"llama.block_count", b"llama.glock_count"))
+    with pytest.raises(ModelFileError, match="cannot be loaded.*block_count"):
+        open_model(deadly)
+
+
 def test_cuda_without_a_cuda_build_names_the_command(tiny_gguf: Callable[[str], Path], open_model: Any) -> None:
     from logos_cli.engine_llamacpp_library import gpu_names
 

@@ -73,9 +73,7 @@ def test_greedy_is_the_largest_after_the_penalty() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    st.integers(1, 3), st.sampled_from([7, 300, 1000, 6400, 6431]), st.integers(1, 60), st.integers(0, 10**6), st.booleans()
-)
+@given(st.integers(1, 3), st.sampled_from([7, 300, 1000, 6400, 6431]), st.integers(1, 60), st.integers(0, 10**6), st.booleans())
 def test_largest_equals_a_full_sort(rows: int, vocabulary: int, k: int, seed: int, ties: bool) -> None:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, vocabulary)).astype(np.float32)

@@ -1,0 +1,64 @@
+"""A foreign GGUF is loaded in a child process first: llama.cpp aborts on some damage, and an abort cannot be caught.
+
+    python -m logos_cli.engine_llamacpp_probe FILE
+
+Files that this tool wrote were read back when they were written and are not probed; others are probed once and then
+remembered by fingerprint in the user's cache.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from logos_cli import engine_llamacpp_library as library
+from logos_cli.errors import ModelFileError
+from logos_cli.files import cache_folder
+from logos_cli.gguf_header import GgufHeader
+
+LOADED = 0
+_PATIENCE = 600  # seconds; a first read of many gigabytes from a slow disk
+
+
+def probe(header: GgufHeader) -> None:
+    """Raise ModelFileError if a child process cannot load the file and decode one token."""
+    if header.text("logos.fingerprint"):
+        return
+    known = cache_folder() / "loaded" / header.fingerprint
+    if known.exists():
+        return
+    command = [sys.executable, "-m", "logos_cli.engine_llamacpp_probe", str(header.path)]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise ModelFileError(f"{header.path}: llama.cpp did not load it within {_PATIENCE} s; is the file damaged?") from None
+    if done.returncode != LOADED:
+        told = done.stdout.strip().splitlines()[-1:] or [f"llama.cpp ended with status {done.returncode}"]
+        raise ModelFileError(f"{header.path}: cannot be loaded ({told[0][:200]}); it may be damaged, or for another llama.cpp")
+    with suppress(OSError):
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.touch()
+
+
+def main() -> int:
+    import numpy as np
+
+    from logos_cli.engine_llamacpp_context import Context
+
+    binding = library.load()
+    params = binding.llama_model_default_params()
+    params.n_gpu_layers = 0
+    model = binding.llama_model_load_from_file(sys.argv[1].encode(), params)
+    if not model:
+        sys.stdout.write(library.last_words() + "\n")
+        return 1
+    vocabulary = binding.llama_vocab_n_tokens(binding.llama_model_get_vocab(model))
+    context = Context(model, 1, 256, library.default_threads(), vocabulary, full_precision=False)
+    context.step(np.zeros(1, np.int32), np.zeros(1, np.int32))
+    return LOADED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

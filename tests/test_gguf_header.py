@@ -1,0 +1,84 @@
+"""Headers that lie: each is refused at once, without reading or allocating what it claims."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from logos_cli.errors import ModelFileError
+from logos_cli.gguf_header import read_header
+
+
+def header(tensors: int = 0, keys: int = 0, body: bytes = b"", version: int = 3) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", version, tensors, keys) + body + b"\0" * 64
+
+
+def key(name: bytes, kind: int, value: bytes) -> bytes:
+    return struct.pack("<Q", len(name)) + name + struct.pack("<I", kind) + value
+
+
+TENSOR = struct.pack("<Q", 1) + b"t" + struct.pack("<I", 1)
+LIES = {
+    "empty": b"",
+    "version": header(version=1),
+    "tensors": header(tensors=2**62),
+    "keys": header(keys=2**62),
+    "string": header(keys=1, body=struct.pack("<Q", 2**60)),
+    "type": header(keys=1, body=key(b"k", 77, b"")),
+    "array": header(keys=1, body=key(b"k", 9, struct.pack("<IQ", 4, 2**61))),
+    "strings": header(keys=1, body=key(b"k", 9, struct.pack("<IQ", 8, 2**61))),
+    "nested": header(keys=1, body=key(b"k", 9, struct.pack("<IQ", 9, 5))),
+    "twice": header(keys=2, body=key(b"k", 0, b"\1") * 2),
+    "utf8": header(keys=1, body=key(b"\xff", 0, b"\1")),
+    "dims": header(tensors=1, body=struct.pack("<Q", 1) + b"t" + struct.pack("<I", 9)),
+    "tensor type": header(tensors=1, body=TENSOR + struct.pack("<QIQ", 32, 99, 0)),
+    "outside": header(tensors=1, body=TENSOR + struct.pack("<QIQ", 2**40, 0, 0)),
+    "overflow": header(tensors=1, body=TENSOR + struct.pack("<QIQ", 2**63, 0, 0)),
+    "alignment": header(keys=1, body=key(b"general.alignment", 4, struct.pack("<I", 7))),
+}
+
+
+@pytest.mark.parametrize("data", LIES.values(), ids=LIES.keys())
+def test_lies_are_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError) as caught:
+        read_header(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_every_cut_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
+    data = tiny_gguf("bf16").read_bytes()
+    path = tmp_path / "m.gguf"
+    for size in (1, 5, 23, 24, 100, 5000, 20_000, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:size])
+        with pytest.raises(ModelFileError):
+            read_header(path)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 20_000), st.integers(0, 255))
+def test_any_flipped_byte_gives_a_header_or_one_error(
+    tmp_path: Path, tiny_gguf: Callable[[str], Path], place: int, value: int
+) -> None:
+    data = bytearray(tiny_gguf("bf16").read_bytes()[:60_000])
+    data[place] = value
+    path = tmp_path / "m.gguf"
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError):
+        read_header(path)
+
+
+def test_a_foreign_file_gets_a_fingerprint(tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
+    ours = read_header(tiny_gguf("bf16"))
+    raw = ours.path.read_bytes().replace(b"logos.fingerprint", b"other.fingerprint")
+    (tmp_path / "foreign.gguf").write_bytes(raw)
+    foreign = read_header(tmp_path / "foreign.gguf")
+    assert len(foreign.fingerprint) == 64 and foreign.fingerprint != ours.fingerprint
+    (tmp_path / "longer.gguf").write_bytes(raw + b"\0")
+    assert read_header(tmp_path / "longer.gguf").fingerprint != foreign.fingerprint

@@ -1,0 +1,205 @@
+"""The installed command in a real shell: pipes, signals, kills, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+LOGOS = f"{sys.executable} -m logos_cli"
+DRUGS = Path(__file__).parent.parent / "examples" / "drugs.smi"
+FAST = ["--temperature", "1", "--max-tokens", "40"]
+
+
+def shell(script: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-o", "pipefail", "-c", script.replace("logos ", f"{LOGOS} ")]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=120, env={**os.environ, **env}, stdin=subprocess.DEVNULL
+    )
+
+
+def test_the_chemists_two_commands(logos: Callable[..., Run], tmp_path: Path) -> None:
+    model = tmp_path / "nano-int4.gguf"
+    done = logos("convert", "nano", "-o", model, "--type", "int4")
+    assert done.code == 0 and done.out == "" and [p.name for p in tmp_path.iterdir()] == ["nano-int4.gguf"]
+    found = logos("generate", "retro", DRUGS, "-m", model, "--top", "2", "--format", "smi", "--limit", "4")
+    assert found.code == 0 and "4 rows" in found.err
+    lines = [line.split("\t") for line in found.out.splitlines()]
+    assert lines and all(len(line) == 4 and int(line[2]) <= 2 and int(line[3]) >= 1 for line in lines)
+    assert {line[1] for line in lines} <= {"aspirin", "paracetamol", "ibuprofen", "naproxen"}
+
+
+def test_records_on_stdout_and_nothing_else(logos: Callable[..., Run]) -> None:
+    found = logos("generate", "retro", "-n", "2", *FAST, stdin="CCO a\nxx b\r\n\nCCN c\n")
+    assert found.code == 0
+    assert [(r["id"], r["sample"]) for r in found.lines] == [("a", 0), ("a", 1), ("b", None), ("c", 0), ("c", 1)]
+    assert found.lines[2]["error"] == "not a valid SMILES: xx"
+    assert "not LOGOS-1B" in found.err and "1 row without an answer" in found.err and "1 blank line skipped" in found.err
+
+
+def test_exit_codes(logos: Callable[..., Run], tmp_path: Path) -> None:
+    assert logos("generate", "retro", "--strict", *FAST, stdin="xx\n").code == 1
+    for arguments in (
+        ["generate", "fly"], ["generate", "retro", "--nonsense"], ["generate", "retro", "--resume"], ["frobnicate"],
+        ["generate", "retro", "--top-p", "2"], ["convert", "nano", "-o", str(tmp_path / "x"), "--type", "int3"],
+    ):  # fmt: skip
+        found = logos(*arguments, stdin="CCO\n")
+        assert (found.code, found.out, found.err.count("\n")) == (2, "", 1), arguments
+        assert found.err.startswith("logos: ")
+    for arguments in (
+        ["generate", "retro", str(tmp_path / "none.smi")], ["generate", "retro", "-m", str(tmp_path / "none.gguf")],
+        ["convert", str(tmp_path), "-o", str(tmp_path / "x.gguf")], ["convert", "nano", "-o", str(tmp_path / "no/x.gguf")],
+    ):  # fmt: skip
+        found = logos(*arguments, stdin="CCO\n")
+        assert (found.code, found.out) == (1, ""), arguments
+        assert found.err.splitlines()[-1].startswith("logos: ") and "Traceback" not in found.err
+    assert list(tmp_path.iterdir()) == []
+    empty = logos("generate", "retro", stdin="")
+    assert (empty.code, empty.out) == (0, "") and "no rows" in empty.err
+
+
+def test_a_terminal_without_input_is_told(private_cache: Path) -> None:
+    """`script` gives the command a terminal as stdin; it must not wait there."""
+    done = subprocess.run(
+        ["script", "-qec", f"{LOGOS} generate retro", "/dev/null"], check=False, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 2 and "give INPUT" in done.stdout
+
+
+def test_a_closed_pipe_ends_with_141(private_cache: Path) -> None:
+    done = shell("yes CCO | logos generate retro --max-tokens 20 | head -n 3; echo ${PIPESTATUS[*]}")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4 and json.loads(lines[0])["row"] == 0
+    assert lines[3].split() == ["141", "141", "0"]
+    assert "Traceback" not in done.stderr
+
+
+def test_retro_feeds_react(private_cache: Path) -> None:
+    done = shell(f"logos generate retro {DRUGS} --limit 3 -n 4 --valid-only | logos generate react -")
+    assert done.returncode == 0
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert records and {r["task"] for r in records} == {"react"}
+    assert all("." in r["input"] or r["input"] for r in records)
+
+
+def test_full_disk_behind_stdout(private_cache: Path) -> None:
+    done = shell("echo CCO | logos generate retro > /dev/full")
+    assert done.returncode == 1 and "No space left" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_formats_and_tables(logos: Callable[..., Run], tmp_path: Path) -> None:
+    table = tmp_path / "in.csv"
+    table.write_text("name,smiles,assay\naspirin,CC(=O)Oc1ccccc1C(=O)O,7\nbad,xx,8\n")
+    found = logos("generate", "retro", table, "-n", "3", "--format", "csv", *FAST)
+    lines = found.out.splitlines()
+    assert lines[0].startswith("schema,row,id,") and lines[0].endswith(",assay") and len(lines) == 5
+    to_file = logos("generate", "retro", table, "-n", "3", "--format", "csv", *FAST, "-o", tmp_path / "o.csv")
+    assert to_file.code == 0 and (tmp_path / "o.csv").read_text() == found.out
+    only = logos("generate", "retro", table, "-n", "3", "--valid-only", *FAST)
+    assert all(r["valid"] for r in only.lines) and "1 row without an answer" in only.err
+
+
+def test_molecules_need_no_input(logos: Callable[..., Run]) -> None:
+    found = logos("generate", "molecule", "-n", "20", "--seed", "5")
+    assert len(found.lines) == 20 and [r["sample"] for r in found.lines] == list(range(20))
+    assert logos("generate", "molecule", "-n", "20", "--seed", "5").out == found.out
+    assert logos("generate", "molecule", "-n", "20", "--seed", "6").out != found.out
+
+
+def test_published_input_and_raw(logos: Callable[..., Run]) -> None:
+    text = "<MoleculeS>CCO<MoleculeE><ReverseReact>"
+    lines = json.dumps({"test_input": text, "groundtruth": "<MoleculeS>C<MoleculeE>"}) + "\n"
+    (record,) = logos("generate", "retro", "--seed", "2", stdin=lines).lines
+    assert record["input"] == "CCO" and record["truth"] == "<MoleculeS>C<MoleculeE>"
+    (raw,) = logos("generate", "raw", "--seed", "2", stdin=json.dumps({"id": "r", "text": text})).lines
+    assert raw["text"] == record["text"] and raw["id"] == "r", "the same prompt, the same answer"
+    (plain,) = logos("generate", "retro", "--seed", "2", stdin="CCO\n").lines
+    assert plain["text"] == record["text"]
+
+
+@pytest.mark.parametrize("more", [["-n", "3"], ["--top", "2", "-n", "6"]])
+def test_kill_and_resume_lose_nothing(logos: Callable[..., Run], tmp_path: Path, more: list[str]) -> None:
+    out = tmp_path / "o.jsonl"
+    arguments = ["generate", "retro", str(DRUGS), *more, "--max-tokens", "60", "-o"]
+    assert logos(*arguments, tmp_path / "whole.jsonl").code == 0
+    rng = random.Random(len(more))
+    kills = 0
+    for _ in range(6):
+        child = subprocess.Popen([*LOGOS.split(), *arguments, str(out), "--resume"], stderr=subprocess.DEVNULL)
+        # Wait for a few records more than there were, then kill in the middle of the work.
+        partial, before = out.with_name("o.jsonl.partial"), size(out)
+        while child.poll() is None and (not partial.exists() or size(out) < before + 3000):
+            time.sleep(0.005)
+        time.sleep(rng.random() * 0.1)
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+            kills += 1
+        child.wait()
+    assert kills >= 2
+    assert logos(*arguments, out, "--resume").code == 0
+    assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
+    again = logos(*arguments, out, "--resume")
+    assert again.code == 0 and "complete" in again.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["o.jsonl", "whole.jsonl"]
+
+
+def size(out: Path) -> int:
+    partial = out.with_name(out.name + ".partial")
+    return partial.stat().st_size if partial.exists() else 0
+
+
+def test_a_changed_setting_is_refused_by_name(logos: Callable[..., Run], tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    (tmp_path / "o.jsonl.partial").write_text("")
+    (tmp_path / "o.jsonl.partial.json").write_text(json.dumps({"task": "retro", "seed": 7}))
+    found = logos("generate", "retro", DRUGS, "-o", out, "--resume")
+    assert found.code == 1 and "seed was 7, is 0" in found.err
+    assert "unfinished run" in logos("generate", "retro", DRUGS, "-o", out).err
+
+
+def test_ctrl_c(private_cache: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    command = [*LOGOS.split(), "generate", "retro", str(DRUGS), "-n", "400", "-o", str(out)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while size(out) < 1000 and child.poll() is None:
+        time.sleep(0.01)
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=20)
+    assert (child.returncode, time.monotonic() - began < 3) == (130, True)
+    assert err.splitlines()[-1] == "logos: interrupted" and "Traceback" not in err
+    assert out.with_name("o.jsonl.partial").exists() and not out.exists()
+
+
+def test_ctrl_c_while_quantizing_leaves_nothing(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
+    command = [*LOGOS.split(), "quantize", str(nano_bf16), "-o", str(tmp_path / "q.gguf"), "--type", "iq4_xs", "--threads", "1"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.iterdir()) and child.poll() is None:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and err.splitlines()[-1] == "logos: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_read_only_cache_does_no_harm(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert logos("generate", "molecule").code == 0
+
+
+def test_dry_run(logos: Callable[..., Run], tmp_path: Path) -> None:
+    found = logos("convert", "nano", "-o", tmp_path / "x.gguf", "--type", "int4", "--dry-run", "--json")
+    estimate = json.loads(found.out)
+    assert list(tmp_path.iterdir()) == [] and "nothing was written" in found.err
+    assert logos("convert", "nano", "-o", tmp_path / "x.gguf", "--type", "int4").code == 0
+    assert abs(estimate["bytes"] - (tmp_path / "x.gguf").stat().st_size) < 1000
