@@ -81,10 +81,12 @@ def load(debug: bool = False) -> Any:
 
 
 def last_words() -> str:
-    """The most telling line of llama.cpp's log, for an error message."""
+    """The most telling line of llama.cpp's log, for an error message; the log is empty afterwards."""
     lines = [line.strip() for line in "".join(LOG).splitlines() if line.strip()]
+    LOG.clear()
+    # The first complaint names the cause, those after it say that its callers failed too.
     told = [line for line in lines if any(word in line.lower() for word in ("error", "failed", "invalid", "missing"))]
-    return (told or lines or ["no message"])[-1][:200]
+    return (told[0] if told else lines[-1] if lines else "no message")[:200]
 
 
 def gpu_names() -> list[str]:

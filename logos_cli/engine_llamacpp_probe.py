@@ -11,7 +11,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.errors import ModelFileError

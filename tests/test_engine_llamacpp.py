@@ -147,7 +147,7 @@ def test_a_foreign_file_runs_and_a_deadly_one_is_refused(tmp_path: Path, nano_in
     assert generations(engine, [Request(0, engine.encode(PROMPT), range(3))], DRAWN) == expected
     deadly = foreign(nano_int4, tmp_path / "deadly.gguf")
     deadly.write_bytes(deadly.read_bytes().replace(b"llama.block_count", b"llama.glock_count"))
-    with pytest.raises(ModelFileError, match="cannot be loaded.*block_count"):
+    with pytest.raises(ModelFileError, match=r"cannot be loaded.*block_count"):
         open_model(deadly)
 
 
