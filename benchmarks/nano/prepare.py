@@ -43,7 +43,7 @@ def wrap(smiles: list[str]) -> str:
 def reaction_documents(job: tuple[str, int, int]) -> list[Document]:
     """Both directions of one reaction line, once as published and `roots` times from random root atoms."""
     line, roots, seed = job
-    RDLogger.DisableLog("rdApp.*")
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]  # a function added by the C++ module
     rng = random.Random(seed)
     row = json.loads(line)
     product, reactants = row["product"], row["reactants"]
