@@ -96,6 +96,8 @@ def generate(
         from logos_cli.pipeline import Plan
 
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
+        if engine.info.device != "cpu":
+            note(f"device: {engine.info.device}")
         plan = Plan(chosen, settings, count, top, single=alone and count == 1)
         output = open_output(out, format.value, valid_only, plan, engine, describe(input, limit), resume)
         if output is None:
@@ -205,8 +207,8 @@ def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
         parts.append(f"{counted(tally.failed, 'row')} without an answer (see error)")
     if blank:
         parts.append(f"{counted(blank, 'blank line')} skipped")
-    new = tally.rows - before
-    parts.append(f"{seconds:.1f} s" + (f", {new / seconds:.2g} rows/s" if new and seconds > 0.05 else ""))
+    done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
+    parts.append(f"{seconds:.1f} s" + (f", {done / seconds:.2g} {unit}/s" if done and seconds > 0.05 else ""))
     return "; ".join(parts)
 
 

@@ -1,0 +1,59 @@
+"""What the README says of the tree and of the commands is so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from conftest import Run
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def tree() -> dict[str, str]:
+    """Path -> description, from the indented listing."""
+    block = README.split("<!-- tree -->")[1].split("<!-- end -->")[0]
+    found, top = {}, ""
+    for line in block.strip("\n").splitlines():
+        name, _, text = line.strip().partition("  ")
+        if line.startswith("     "):
+            found[top + name] = text.strip()
+        else:
+            top = name
+            found[name] = text.strip()
+    return found
+
+
+def test_the_tree_is_true() -> None:
+    listed = tree()
+    assert all(listed.values()), "each line says what the file is for"
+    for path in listed:
+        assert (ROOT / path).exists(), path
+    for top in ("logos_cli", "convert", "quant"):
+        for path in (ROOT / top).glob("*.py"):
+            if path.name != "__init__.py":
+                assert f"{top}/{path.name}" in listed, f"{path} is not in the README's tree"
+
+
+def test_every_option_shown_exists(logos: Callable[..., Run]) -> None:
+    @cache
+    def helped(command: str) -> str:
+        return logos(command, "--help").out
+
+    shown = re.findall(r"logos (convert|quantize|generate)\b([^|`\n#]*)", README)
+    assert len(shown) > 10
+    for command, rest in shown:
+        for option in re.findall(r"(?<!\S)\[?(--?[a-z][a-z-]*)", rest):
+            assert option in helped(command), f"logos {command} has no {option}"
+
+
+def test_the_shown_answers_are_of_the_bundled_examples() -> None:
+    names = {line.split()[1] for line in (ROOT / "examples" / "drugs.smi").read_text().splitlines()}
+    block = README.split("<!-- output: demo -->")[1].split("<!-- end -->")[0]
+    lines = [line.split() for line in block.strip().splitlines() if ">" not in line and "==" not in line]
+    answers = [line for line in lines if len(line) == 4 and line[2].isdigit()]
+    assert len(answers) >= 8 and {line[1] for line in answers} <= names
+    assert f"{len(names)} drugs" in README
