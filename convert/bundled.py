@@ -33,14 +33,13 @@ def nano_model() -> Path:
         if path.suffix in (".json", ".safetensors"):
             digest.update(path.read_bytes())
     name = f"nano-{digest.hexdigest()[:12]}.gguf"
-    cached = cache_folder() / name
-    if cached.is_file():
-        return cached
     try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        _write(source, cached)
+        cached = cache_folder() / name
+        if not cached.is_file():
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            _write(source, cached)
         return cached
-    except (OSError, OutputError):
+    except (OSError, OutputError, RuntimeError):  # RuntimeError: no home folder at all, as in some containers
         folder = Path(tempfile.mkdtemp(prefix="logos-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         _write(source, folder / name)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.checkpoint import Checkpoint
@@ -23,9 +22,6 @@ class UnquantizedEstimate:
     bytes: int
     memory: int
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 # Interpreter, vocabulary and three pieces in flight (raw, permuted, converted to f32).

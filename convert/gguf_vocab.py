@@ -89,14 +89,15 @@ def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
 def split_pattern(path: Path, document: dict[str, Any]) -> str:
     """The regular expression that cuts text before BPE, or GPT2 for ByteLevel's own."""
     found = document.get("pre_tokenizer")
-    listed = found.get("pretokenizers", []) if isinstance(found, dict) and found.get("type") == "Sequence" else [found]
+    listed = found.get("pretokenizers") if isinstance(found, dict) and found.get("type") == "Sequence" else [found]
+    listed = listed if isinstance(listed, list) else []
     steps: list[dict[str, Any]] = [step if isinstance(step, dict) else {} for step in listed]
     kinds = [step.get("type") for step in steps]
     if kinds == ["ByteLevel"] and steps[0].get("use_regex", True) and not steps[0].get("add_prefix_space"):
         return GPT2
     if kinds == ["Split", "ByteLevel"] and not steps[1].get("use_regex", True) and not steps[1].get("add_prefix_space"):
         split = steps[0]
-        pattern = split.get("pattern", {})
+        pattern = split.get("pattern") or {}
         if split.get("behavior") == "Isolated" and not split.get("invert") and "Regex" in pattern:
             return str(pattern["Regex"])
     raise TokenizerError(f"{path}: unknown pre-tokenizer: {str(found)[:300]}")

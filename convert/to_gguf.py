@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +199,8 @@ def to_gguf(checkpoint: Checkpoint, vocab: GgufVocab, out: Path, scheme: str, pr
     """
     planned = plan(checkpoint, scheme)
     sampling = checkpoint.document("logos_sampling.json")
-    digest = hashlib.sha256(json.dumps([scheme, vocab.pre, vocab.tokens, sampling]).encode())
+    described = [scheme, vocab.pre, vocab.tokens, vocab.special.merges, sampling, asdict(checkpoint.config)]
+    digest = hashlib.sha256(json.dumps(described).encode())
     writer = None
     try:
         writer = write_header(checkpoint, vocab, out, scheme, planned)

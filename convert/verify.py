@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def verify_tokenizer(path: Path, tokenizer_json: Path, count: int = 1000) -> Non
     binding = library.load()
     params = binding.llama_model_default_params()
     params.vocab_only = True
-    model = binding.llama_model_load_from_file(str(path).encode(), params)
+    model = binding.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         raise ModelFileError(f"{path}: llama.cpp cannot load the vocabulary ({library.last_words()})")
     try:

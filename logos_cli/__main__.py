@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+import traceback
 
 import typer
 
@@ -14,9 +16,18 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    # A closed pipe ends the program as it ends cat: silently, status 141 in the shell.
     if hasattr(signal, "SIGPIPE"):
+        # A closed pipe ends the program as it ends cat: silently, status 141 in the shell.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # `kill` and batch systems: leave through the same doors as an error, so that nothing half-written stays behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # started with >&-
+    # Records are UTF-8 whatever the locale; what Unicode forbids (a lone surrogate in a JSON id) is escaped.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -30,28 +41,27 @@ def run(arguments: list[str]) -> int:
         if code == INTERRUPTED:
             return fail("interrupted", INTERRUPTED)
         return code if isinstance(code, int) else 0
-    except LogosError as error:
-        if debug:
-            raise
-        return fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        if debug:
-            raise
-        return fail("interrupted", INTERRUPTED)
+        return fail("interrupted", INTERRUPTED, debug)
+    except LogosError as error:
+        return fail(str(error), error.exit_code, debug)
     except typer.TyperException as error:
-        return fail(f"{error.format_message()} See: logos {' '.join(arguments[:1])} --help", error.exit_code)
+        names = [command.callback.__name__ for command in app.registered_commands if command.callback]
+        about = next((argument for argument in arguments if argument in names), "")
+        return fail(f"{error.format_message()} See: logos {about} --help", error.exit_code, debug)
     except OSError as error:
         # The rest of a failing system: a full disk behind stdout, a vanished working folder.
-        if debug:
-            raise
         silence_stdout()
         place = f"{error.filename}: " if error.filename else ""
-        return fail(f"{place}{error.strerror or error}", 1)
+        return fail(f"{place}{error.strerror or error}", 1, debug)
 
 
-def fail(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    sys.stderr.write(f"logos: {line}\n")
+def fail(message: str, code: int, debug: bool = False) -> int:
+    """Say it in one line, under --debug after the traceback; the exit code."""
+    if debug:
+        traceback.print_exc()
+    if sys.stderr is not None:
+        sys.stderr.write(f"logos: {' '.join(message.split())}\n")
     return code
 
 

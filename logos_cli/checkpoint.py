@@ -100,9 +100,18 @@ class Checkpoint:
                 raise CheckpointError(f"{path}: {name} is missing; download it with the weights")
         return cls(path, config, tensors)
 
-    @property
-    def nbytes(self) -> int:
-        return sum(tensor.nbytes for tensor in self.tensors.values())
+    def check_tied_head(self) -> None:
+        """Raise CheckpointError if config.json says that the head is the embedding and a saved head says otherwise."""
+        head = self.tensors.get("lm_head.weight")
+        if not self.config.tied or head is None:
+            return
+        embedding = self.tensors["model.embed_tokens.weight"]
+        same = (head.shape, head.dtype) == (embedding.shape, embedding.dtype)
+        if not same or any(head.rows(*span) != embedding.rows(*span) for span in head.pieces()):
+            raise CheckpointError(
+                f"{self.path}: config.json ties the head to the embedding, but lm_head.weight differs from it; "
+                "set tie_word_embeddings to false if the head is meant"
+            )
 
     def document(self, name: str) -> dict[str, Any]:
         """A JSON side file, empty if it is not there."""
@@ -134,7 +143,8 @@ def read_config(path: Path) -> Config:
 
     def number(key: str, default: float | None = None, kind: type = int) -> Any:
         value: Any = raw.get(key, default)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+        # No size in a model comes near 2^40; a larger one is damage, and integers of JSON know no limit.
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1 << 40
         if not good or (kind is int and value != int(value)):
             raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected")
         return kind(value)
@@ -169,20 +179,24 @@ def read_rope_scaling(path: Path, rope: dict[str, Any]) -> RopeScaling | None:
         return None
     if kind != "llama3":
         raise CheckpointError(f"{path}: rope scaling {kind!r} is not supported, only llama3")
-    try:
-        return RopeScaling(
-            float(rope["factor"]),
-            float(rope["low_freq_factor"]),
-            float(rope["high_freq_factor"]),
-            int(rope["original_max_position_embeddings"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: rope_scaling lacks or misstates {error}") from None
+
+    def number(key: str) -> float:
+        value = rope.get(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1 << 40:
+            raise CheckpointError(f"{path}: rope_scaling: {key} is {value!r}, a positive number is expected")
+        return float(value)
+
+    low, high = number("low_freq_factor"), number("high_freq_factor")
+    if high <= low:
+        raise CheckpointError(f"{path}: rope_scaling: high_freq_factor {high} must be above low_freq_factor {low}")
+    return RopeScaling(number("factor"), low, high, int(number("original_max_position_embeddings")))
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """All tensors of the folder, from model.safetensors or from the shards its index names."""
     index, single = folder / "model.safetensors.index.json", folder / "model.safetensors"
+    if single.is_file():  # as transformers does, whatever index may lie beside it
+        return read_safetensors(single)
     if index.is_file():
         weight_map = read_json(index).get("weight_map")
         if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
@@ -204,8 +218,6 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         if lost:
             raise CheckpointError(f"{folder / weight_map[lost[0]]}: tensor {lost[0]} is not in this shard; download it again")
         return found
-    if single.is_file():
-        return read_safetensors(single)
     pickles = [p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in sorted(folder.glob(pattern))]
     if pickles:
         raise CheckpointError(
@@ -252,7 +264,7 @@ def read_entry(path: Path, name: str, entry: Any, data: int, size: int) -> Tenso
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{path}: damaged entry of tensor {name[:80]!r}; download it again") from None
-    if dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise CheckpointError(f"{path}: tensor {name[:80]} is {dtype}; only BF16, F16 and F32 are supported")
     if math.prod(shape) * _DTYPES[dtype] != end - begin or end - begin == 0:
         raise CheckpointError(f"{path}: tensor {name[:80]} of {dtype} {shape} does not take {end - begin:,} bytes")
@@ -290,7 +302,7 @@ def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) ->
             raise CheckpointError(
                 f"{folder}: tensor {name} has shape {list(tensors[name].shape)}, config.json asks for {list(shape)}"
             )
-    # Buffers that old exporters saved, and a tied head that was saved too, carry nothing of their own.
+    # Buffers that old exporters saved carry nothing of their own; a tied head saved all the same is compared at convert.
     extra = [n for n in tensors if n not in expected and not n.endswith("rotary_emb.inv_freq") and n != "lm_head.weight"]
     if extra:
         raise CheckpointError(f"{folder}: unknown tensor {min(extra)}; config.json and the weights do not belong together")

@@ -33,6 +33,8 @@ def _parse(smiles: str) -> Any:
         raise ChemError(f"SMILES of {len(smiles):,} characters; at most {MAX_SMILES:,} are read")
     if "\0" in smiles:
         raise ChemError("NUL byte in SMILES")
+    if len(smiles.split()) > 1 or smiles != smiles.strip():
+        raise ChemError(f"blanks inside a SMILES: {shortened(smiles)}")
     chem = _rdkit()
     mol = chem.MolFromSmiles(smiles)
     if mol is None:

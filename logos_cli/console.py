@@ -1,9 +1,9 @@
-"""Everything a person sees and a program must not: notes, tables and progress, all on stderr. Rich lives here alone."""
+"""Everything a person sees and a program must not: notes and progress, all on stderr. Rich lives here alone."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 def note(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def on_terminal() -> bool:
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _console() -> Console:
@@ -27,23 +28,25 @@ def _console() -> Console:
 
 
 class Bar:
-    """A progress bar that is told amounts; silent when stderr is no terminal."""
+    """A progress bar that is told amounts; silent unless stderr is a terminal that stdout does not write to as well."""
 
     def __init__(self, title: str, total: float | None, unit: str) -> None:
         self.title, self.total, self.unit = title, total, unit
         self.live = None
-        if on_terminal():
+        if on_terminal() and not (unit != "bytes" and sys.stdout is not None and sys.stdout.isatty()):
             from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                amount,
-                TextColumn("{task.fields[speed]}"),
+            columns = (TextColumn("{task.description}"), BarColumn(), amount, TextColumn("{task.fields[speed]}"))
+            # Rich would otherwise take stdout over and send the records to the terminal.
+            self.live = Progress(
+                *columns,
                 TimeRemainingColumn(),
+                console=_console(),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
-            self.live = Progress(*columns, console=_console(), transient=True)
             self.task = self.live.add_task(title, total=total, speed="")
             self.live.start()
 
@@ -70,18 +73,6 @@ def progress(title: str, total: float | None, unit: str) -> Iterator[Bar]:
         yield bar
     finally:
         bar.stop()
-
-
-def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stderr; numbers align right."""
-    from rich.table import Table
-
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for i, heading in enumerate(headings):
-        shown.add_column(heading, justify="left" if i == 0 else "right", overflow="fold")
-    for row in rows:
-        shown.add_row(*row)
-    _console().print(shown)
 
 
 def size(count: float) -> str:

@@ -22,7 +22,6 @@ class EngineSettings:
     device: str = "auto"
     threads: int | None = None
     batch: int = 32
-    debug: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,10 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, requests: Iterable[Request], sampling: Sampling, stops: Sequence[str], single: bool = False
-    ) -> Iterator[Generation]: ...
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str], single: bool = False
+    ) -> Iterator[Generation | None]:
+        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act."""
+        ...
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
         """Raw log-probability [len(continuation)] of each token of `continuation` after `prompt`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ class LlamaCppEngine:
         self.path, self.settings = path, settings
         self.header = read_header(path)
         probe(self.header)
-        self.binding = binding = library.load(settings.debug)
+        self.binding = binding = library.load()
         device, offload = library.choose_device(settings.device)
         self.threads = settings.threads or library.default_threads()
         self.model = self._load(offload)
@@ -63,7 +64,7 @@ class LlamaCppEngine:
         with library.deferred_interrupt() as interrupt:
             progress = self.binding.llama_progress_callback(lambda *_: not interrupt.came)
             params.progress_callback = progress
-            model = self.binding.llama_model_load_from_file(str(self.path).encode(), params)
+            model = self.binding.llama_model_load_from_file(os.fsencode(self.path), params)
         if not model:
             raise ModelFileError(f"{self.path}: llama.cpp cannot load it ({library.last_words()}); convert it again")
         return model
@@ -123,26 +124,30 @@ class LlamaCppEngine:
     # Decoding
 
     def generate(
-        self, requests: Iterable[Request], sampling: Sampling, stops: Sequence[str], single: bool = False
-    ) -> Iterator[Generation]:
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str], single: bool = False
+    ) -> Iterator[Generation | None]:
         """Answers in the order in which they end. `single` decodes one answer at a time with one-row kernels."""
         if self.settings.batch < 1:
             raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
         ends = self.end_tokens() | {self.marker(name) for name in stops}
-        sampler = Sampler(sampling, self.vocabulary, self.threads)
-        waiting = _Peekable(requests)
-        try:
-            while (request := waiting.peek()) is not None:
-                cells = self._cells(len(request.tokens), sampling.max_tokens)
-                context = self._open(1 if single else padded_rows(self.settings.batch), cells)
-                most = min(self.settings.batch, context.streams)
-                slots = Slots(context, sampler, sampling, ends, self.info.context, most)
-                jobs = ((r, s) for r in waiting.while_tokens_fit(context.cells, slots.budget) for s in r.samples)
-                for done in slots.finished(jobs):
-                    text = self.decode(done.tokens)
-                    yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
-        finally:
-            sampler.close()
+        sampler = Sampler(sampling)
+        waiting = _Waiting(requests)
+        while waiting.look():
+            request = waiting.head
+            if request is None:
+                waiting.take()
+                yield None
+                continue
+            cells = self._cells(len(request.tokens), sampling.max_tokens)
+            context = self._open(1 if single else padded_rows(self.settings.batch), cells)
+            most = min(self.settings.batch, context.streams)
+            slots = Slots(context, sampler, sampling, ends, self.info.context, most)
+            for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
+                if done is None:
+                    yield None
+                    continue
+                text = self.decode(done.tokens)
+                yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
 
     def _cells(self, prompt: int, max_tokens: int) -> int:
         """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""
@@ -215,19 +220,36 @@ class LlamaCppEngine:
             self.model = None
 
 
-class _Peekable:
+class _Waiting:
     """Requests with one looked at ahead, so that one that needs a longer context waits for it."""
 
-    def __init__(self, requests: Iterable[Request]) -> None:
+    def __init__(self, requests: Iterable[Request | None]) -> None:
         self.rest = iter(requests)
+        self.loaded = False
         self.head: Request | None = None
 
-    def peek(self) -> Request | None:
-        if self.head is None:
-            self.head = next(self.rest, None)
+    def look(self) -> bool:
+        """Whether there is another request, which is then `head`."""
+        if not self.loaded:
+            try:
+                self.head, self.loaded = next(self.rest), True
+            except StopIteration:
+                return False
+        return True
+
+    def take(self) -> Request | None:
+        self.loaded = False
         return self.head
 
-    def while_tokens_fit(self, cells: int, budget: Any) -> Iterator[Request]:
-        while (request := self.peek()) is not None and len(request.tokens) + budget(request) <= cells:
-            self.head = None
-            yield request
+    def jobs(self, cells: int, budget: Callable[[Request], int]) -> Iterator[tuple[Request, int] | None]:
+        """(request, sample) as long as requests fit into `cells`; None for None."""
+        while self.look():
+            request = self.head
+            if request is None:
+                self.take()
+                yield None
+            elif len(request.tokens) + budget(request) > cells:
+                return
+            else:
+                self.take()
+                yield from ((request, sample) for sample in request.samples)

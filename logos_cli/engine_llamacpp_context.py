@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from logos_cli import engine_llamacpp_library as library
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
+
+
+def prefill_spans(length: int) -> Iterator[tuple[int, int]]:
+    """How a prompt is cut: a function of its length alone, and never into a last piece of one token.
+
+    llama.cpp decodes a lone token over a long cache by dividing the cache among its threads, and the sum then depends
+    on their number.
+    """
+    start = 0
+    while start < length:
+        stop = min(start + PREFILL, length)
+        if length - stop == 1:
+            stop -= 1
+        yield start, stop
+        start = stop
 
 
 class Context:
@@ -99,13 +114,12 @@ class Context:
             abort = self.binding.ggml_abort_callback(lambda _: interrupt.came)
             self.binding.llama_set_abort_callback(self.handle, abort, None)
             try:
-                for start in range(0, len(tokens), PREFILL):
-                    part = tokens[start : start + PREFILL]
-                    n = len(part)
-                    self._tokens[:n] = part
-                    self._positions[:n] = np.arange(start, start + n)
+                for start, stop in prefill_spans(len(tokens)):
+                    n = stop - start
+                    self._tokens[:n] = tokens[start:stop]
+                    self._positions[:n] = np.arange(start, stop)
                     self._pointers[:n] = self._each[stream]
-                    self._outputs[:n] = np.arange(start, start + n) >= first_output
+                    self._outputs[:n] = np.arange(start, stop) >= first_output
                     wanted = int(self._outputs[:n].sum())
                     try:
                         self._decode(n)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import EngineError, MissingDependency
+from logos_cli.memory import own_groups
 
 VERSION = "0.3.36"
 CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}'
@@ -39,11 +40,15 @@ def physical_cores() -> int:
 
 def cgroup_cores() -> float:
     """The CPU quota of this container, in cores; infinity without one."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return float("inf") if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        return float("inf")
+    least = float("inf")
+    for group in own_groups():
+        try:
+            quota, period = (group / "cpu.max").read_text().split()
+            if quota != "max":
+                least = min(least, int(quota) / int(period))
+        except (OSError, ValueError):
+            continue
+    return least
 
 
 def default_threads() -> int:
@@ -54,8 +59,16 @@ def default_threads() -> int:
     return max(1, int(min(limits)))
 
 
+_debug = threading.Event()
+
+
+def show_log() -> None:
+    """Let llama.cpp's log through to stderr from now on (--debug)."""
+    _debug.set()
+
+
 @cache
-def load(debug: bool = False) -> Any:
+def load() -> Any:
     """The bindings module, checked, silenced and initialized once."""
     try:
         found = metadata.version("llama-cpp-python")
@@ -70,7 +83,7 @@ def load(debug: bool = False) -> Any:
     def keep_message(level: int, text: bytes, _: Any) -> None:
         message = text.decode("utf-8", "replace")
         LOG.append(message)
-        if debug:
+        if _debug.is_set():
             os.write(2, text)
 
     callback = binding.llama_log_callback(keep_message)
@@ -134,7 +147,8 @@ class Interrupt:
 def deferred_interrupt() -> Iterator[Interrupt]:
     """Turn Ctrl-C into a flag while a C call runs, and into KeyboardInterrupt after it."""
     state = Interrupt()
-    if threading.current_thread() is not threading.main_thread():
+    # A script's background job has SIGINT ignored, and must go on ignoring it.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield state
         return
 

@@ -8,9 +8,11 @@ remembered by fingerprint in the user's cache.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.errors import ModelFileError
@@ -25,9 +27,11 @@ def probe(header: GgufHeader) -> None:
     """Raise ModelFileError if a child process cannot load the file and decode one token."""
     if header.text("logos.fingerprint"):
         return
-    known = cache_folder() / "loaded" / header.fingerprint
-    if known.exists():
-        return
+    known: Path | None = None
+    with suppress(OSError, RuntimeError):
+        known = cache_folder() / "loaded" / header.fingerprint
+        if known.exists():
+            return
     command = [sys.executable, "-m", "logos_cli.engine_llamacpp_probe", str(header.path)]
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PATIENCE)
@@ -36,6 +40,8 @@ def probe(header: GgufHeader) -> None:
     if done.returncode != LOADED:
         told = done.stdout.strip().splitlines()[-1:] or [f"llama.cpp ended with status {done.returncode}"]
         raise ModelFileError(f"{header.path}: cannot be loaded ({told[0][:200]}); it may be damaged, or for another llama.cpp")
+    if known is None:
+        return
     with suppress(OSError):
         known.parent.mkdir(parents=True, exist_ok=True)
         known.touch()
@@ -49,7 +55,7 @@ def main() -> int:
     binding = library.load()
     params = binding.llama_model_default_params()
     params.n_gpu_layers = 0
-    model = binding.llama_model_load_from_file(sys.argv[1].encode(), params)
+    model = binding.llama_model_load_from_file(os.fsencode(sys.argv[1]), params)
     if not model:
         sys.stdout.write(library.last_words() + "\n")
         return 1

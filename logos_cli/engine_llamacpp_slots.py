@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from logos_cli.engine import Request
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ROWS_MIN, ROWS_STEP = 8, 4
+
+
+class _End(Enum):
+    END = "no more jobs"
+
+
+_END = _End.END
 
 
 def padded_rows(live: int) -> int:
@@ -82,7 +90,6 @@ class Slots:
         self.context, self.sampler, self.sampling, self.stops = context, sampler, sampling, stops
         self.limit, self.most = limit, most
         self.single = context.streams < ROWS_MIN
-        self.queue: Iterator[tuple[Request, int]] = iter(())
         self.answers: list[_Answer] = []  # slot b holds answers[b]: no holes by construction
         # The logits after each prompt that a slot holds: every sample draws its first token from them.
         self.first: dict[tuple[int, ...], npt.NDArray[np.float32]] = {}
@@ -93,12 +100,16 @@ class Slots:
         """Tokens an answer may have: the setting, or what the model's context leaves."""
         return min(self.sampling.max_tokens, self.limit - len(request.tokens))
 
-    def finished(self, jobs: Iterable[tuple[Request, int]]) -> Iterator[Finished]:
+    def finished(self, jobs: Iterable[tuple[Request, int] | None]) -> Iterator[Finished | None]:
+        """Answers as they end; None whenever the jobs give None."""
         import numpy as np
 
-        self.queue = iter(jobs)
+        queue = iter(jobs)
         while True:
-            while len(self.answers) < self.most and (job := next(self.queue, None)):
+            while len(self.answers) < self.most and (job := next(queue, _END)) is not _END:
+                if job is None:
+                    yield None
+                    continue
                 self.answers.append(self._answer(*job))
                 self._place(len(self.answers) - 1, held=None)
             fresh = [i for i, answer in enumerate(self.answers) if not answer.tokens]
@@ -108,7 +119,17 @@ class Slots:
                 self._step()
             else:
                 return
-            yield from self._retire()
+            # From the end, so that the slot that moves into a hole is never a finished one.
+            for slot in reversed([i for i, answer in enumerate(self.answers) if answer.finish]):
+                done = self.answers[slot]
+                yield Finished(done.request.row, done.sample, tuple(done.tokens), done.logprob, done.finish)
+                while (job := next(queue, _END)) is None:
+                    yield None
+                if job is _END:
+                    self._close(slot)
+                else:
+                    self.answers[slot] = self._answer(*job)
+                    self._place(slot, held=done.request.tokens)
 
     def _answer(self, request: Request, sample: int) -> _Answer:
         import numpy as np
@@ -160,19 +181,11 @@ class Slots:
         self.positions[:live] += 1
         self._draw(logits[:live], range(live))
 
-    def _retire(self) -> Iterator[Finished]:
-        """Yield finished answers; the next job takes the slot, or else the last live slot moves into the hole."""
-        # From the end, so that the slot that moves is never a finished one.
-        for slot in reversed([i for i, answer in enumerate(self.answers) if answer.finish]):
-            done = self.answers[slot]
-            if job := next(self.queue, None):
-                self.answers[slot] = self._answer(*job)
-                self._place(slot, held=done.request.tokens)
-            else:
-                last = len(self.answers) - 1
-                if slot != last:
-                    self.context.copy(last, slot)
-                    self.answers[slot] = self.answers[last]
-                    self.tokens[slot], self.positions[slot] = self.tokens[last], self.positions[last]
-                self.answers.pop()
-            yield Finished(done.request.row, done.sample, tuple(done.tokens), done.logprob, done.finish)
+    def _close(self, slot: int) -> None:
+        """Give up a slot: the last live one moves into the hole."""
+        last = len(self.answers) - 1
+        if slot != last:
+            self.context.copy(last, slot)
+            self.answers[slot] = self.answers[last]
+            self.tokens[slot], self.positions[slot] = self.tokens[last], self.positions[last]
+        self.answers.pop()

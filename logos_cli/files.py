@@ -16,6 +16,8 @@ def check_output(path: Path, kind: str = "file") -> None:
     """Raise OutputError now for an output that could not be written later, before hours of work."""
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name the {kind} to write")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is not a regular file; name a {kind}, or redirect stdout")
     parent = path.absolute().parent
     if not parent.is_dir():
         raise OutputError(f"{parent} is not a folder; make it, or write elsewhere")
@@ -60,6 +62,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises OutputError for a full disk and the like.
     """
     check_output(path)
+    path = Path(os.path.realpath(path))  # a link stays a link, what it points to is replaced
     clear_leftovers(path)
     beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     try:
@@ -73,6 +76,18 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A path beside `path` for something big that is needed only meanwhile; removed in any case, at the latest by the
+    next run for the same `path` after a kill."""
+    clear_leftovers(path)
+    between = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    try:
+        yield between
+    finally:
+        between.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

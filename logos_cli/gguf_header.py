@@ -22,6 +22,7 @@ MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
+_MOST_ITEMS = 1 << 22  # of an array: far more than any vocabulary has tokens or merges
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class _Cursor:
 
     def array(self) -> list[Any]:
         kind, count = self.take("I"), self.take("Q")
+        if count > _MOST_ITEMS:
+            raise self.damaged(f"an array of {count:,} items")
         if kind == _STRING:
             if count * 8 > self.end - self.at:
                 raise self.damaged(f"an array of {count:,} strings")

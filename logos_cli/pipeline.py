@@ -55,22 +55,25 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
     queue: deque[_Pending] = deque()
     waiting: dict[int, _Pending] = {}
 
-    def requests() -> Iterator[Request]:
+    def requests() -> Iterator[Request | None]:
         for row in rows:
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
             if row.ordinal < done.row or first >= plan.samples:
                 continue
             pending, tokens = admit(row, plan, engine, first)
             queue.append(pending)
-            if tokens:
-                waiting[row.ordinal] = pending
-                yield Request(row.ordinal, tokens, pending.wanted)
+            if not tokens:
+                yield None  # its record may be able to leave now
+                continue
+            waiting[row.ordinal] = pending
+            yield Request(row.ordinal, tokens, pending.wanted)
 
     for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
-        pending = waiting[generation.row]
-        pending.arrived[generation.sample] = answer_record(pending.base, generation, plan.task)
-        if len(pending.arrived) == len(pending.wanted) - pending.due:
-            del waiting[generation.row]
+        if generation is not None:
+            pending = waiting[generation.row]
+            pending.arrived[generation.sample] = answer_record(pending.base, generation, plan.task)
+            if len(pending.arrived) == len(pending.wanted) - pending.due:
+                del waiting[generation.row]
         yield from ready(queue, plan)
     yield from ready(queue, plan)
 

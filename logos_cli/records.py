@@ -96,8 +96,8 @@ class Formatter:
         if not record.valid or not record.smiles:
             return ""
         rank = record.rank if record.rank is not None else (record.sample or 0) + 1
-        # Ids come from users' files: one that holds a tab would shift the columns.
-        name = record.id.replace("\t", " ")
+        # Ids come from users' files: a tab would shift the columns, a newline would make another molecule.
+        name = " ".join(record.id.split())
         return f"{record.smiles}\t{name}\t{rank}\t{record.count or 1}\n"
 
     def _csv(self, record: Record) -> str:
@@ -107,8 +107,7 @@ class Formatter:
                 cells[key] = ".".join(map(str, value))
             elif isinstance(value, dict):
                 cells[key] = json.dumps(value, ensure_ascii=False)
-        # The input's own columns keep their names, after ours.
-        cells |= {key: value for key, value in record.columns.items() if key not in cells}
+        cells |= {f"input_{key}" if key in cells else key: value for key, value in record.columns.items()}
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         if not self.headed:

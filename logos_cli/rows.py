@@ -12,11 +12,14 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,6 +32,8 @@ ID_COLUMNS = ("id", "name", "title", "compound_id", "molecule_id")
 TEXT_KEYS = ("test_input", "text")
 VALUE_KEYS = (*SMILES_COLUMNS, "reaction", "input", "product", "reactants")
 LONGEST_LINE = 1_000_000  # characters; longer lines give an error row without being kept
+LONGEST_CELL = 50  # lines that a quoted cell of a table may span
+_ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _HEADER_WORDS = {*SMILES_COLUMNS, "smile", "structure", "molecule"}
 
 
@@ -43,6 +48,10 @@ class Row:
     truth: Any = None
     columns: dict[str, str] = field(default_factory=dict)
     error: str | None = None
+
+
+# (line number, text without its end; None for a line over LONGEST_LINE)
+Line = tuple[int, str | None]
 
 
 @dataclass
@@ -73,7 +82,7 @@ def decode(line: bytes) -> str:
         return line.decode("latin-1")
 
 
-def read_lines(path: str) -> Iterator[tuple[int, str | None]]:
+def read_lines(path: str) -> Iterator[Line]:
     """(line number, text without its end) of each line; None for one over `LONGEST_LINE`, which is not kept."""
     number = 0
     with open_bytes(path) as stream:
@@ -112,7 +121,7 @@ def read_rows(
     """The rows of a file or of stdin (`-`), in order. Raises InputError for a file that cannot be read at all."""
     blank = blank if blank is not None else Blank()
     lines = read_lines(path)
-    first: tuple[int, str | None] | None = None
+    first: Line | None = None
     for number, text in lines:
         if text is None or text.strip():
             first = (number, text)
@@ -120,11 +129,14 @@ def read_rows(
         blank.lines += 1
     if first is None:
         return
-    head = first[1] or ""
-    joined = chain_first(first, lines)
-    suffixes = Path(path).name.lower().removesuffix(".gz")
-    table = suffixes.endswith((".csv", ".tsv"))
-    if head.lstrip().startswith("{"):
+    head = (first[1] or "").lstrip()
+    joined = chain([first], lines)
+    table = Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    if head.startswith("[") and head.rstrip()[-1:] in ("[", ",", "]", "{") and not _ATOM.match(head):
+        raise InputError(f"{path}: a JSON array; one object a line is read: jq -c '.[]' {path}")
+    if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
+        raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
+    if head.startswith("{"):
         yield from json_rows(joined, blank)
     elif table or smiles_column or id_column or delimiter_of(head):
         yield from table_rows(path, joined, blank, smiles_column, id_column)
@@ -132,16 +144,11 @@ def read_rows(
         yield from smi_rows(joined, blank)
 
 
-def chain_first(first: tuple[int, str | None], rest: Iterator[tuple[int, str | None]]) -> Iterator[tuple[int, str | None]]:
-    yield first
-    yield from rest
-
-
 def too_long(ordinal: int, number: int) -> Row:
     return Row(ordinal, str(number), error=f"line {number} is longer than {LONGEST_LINE:,} characters")
 
 
-def smi_rows(lines: Iterator[tuple[int, str | None]], blank: Blank) -> Iterator[Row]:
+def smi_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
     ordinal = 0
     for number, text in lines:
         if text is None:
@@ -167,9 +174,9 @@ def split_smi(line: str) -> tuple[str, str]:
 
 
 def table_rows(
-    path: str, lines: Iterator[tuple[int, str | None]], blank: Blank, smiles_column: str | None, id_column: str | None
+    path: str, lines: Iterator[Line], blank: Blank, smiles_column: str | None, id_column: str | None
 ) -> Iterator[Row]:
-    number, header = next(lines)
+    _, header = next(lines)
     mark = delimiter_of(header or "") or ("\t" if "\t" in (header or "") else ";" if ";" in (header or "") else ",")
     names = next(csv.reader([header or ""], delimiter=mark))
     lowered = [name.strip().lower() for name in names]
@@ -186,41 +193,63 @@ def table_rows(
     if at is None:
         raise InputError(f"{path}: no column named smiles; it has: {', '.join(names)[:200]}; name one with --smiles-column")
     id_at = find(id_column, ID_COLUMNS)
-    last = [number]
+    for ordinal, (number, cells, error) in enumerate(table_records(lines, mark, blank)):
+        # Every row has every column, so that a csv of records can begin with any of them.
+        others = {n: cells[i] if i < len(cells) else "" for i, n in enumerate(names) if i not in (at, id_at)}
+        name = cells[id_at].strip() if id_at is not None and id_at < len(cells) else ""
+        if error is None and len(cells) <= at:
+            error = f"line {number} has {len(cells)} columns; {names[at]} is column {at + 1}"
+        value = None if error else without_extension(cells[at])
+        yield Row(ordinal, name or str(number), value, columns=others, error=error)
 
-    def content() -> Iterator[str]:
-        for place, text in lines:
-            last[0] = place
-            if text is None:
-                yield "\0"
-            elif text.strip():
-                yield text + "\n"
-            else:
-                blank.lines += 1
 
-    reader = csv.reader(content(), delimiter=mark)
-    ordinal = 0
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            yield Row(ordinal, str(last[0]), error=f"line {last[0]}: {error}")
-            ordinal += 1
+def table_records(lines: Iterator[Line], mark: str, blank: Blank) -> Iterator[tuple[int, list[str], str | None]]:
+    """(line number, cells, error) of each record; an unclosed quote costs its own line, not the rest of the file."""
+    again: deque[Line] = deque()
+
+    def following() -> Line | None:
+        return again.popleft() if again else next(lines, None)
+
+    while (line := following()) is not None:
+        number, text = line
+        if text is None:
+            yield number, [], f"line {number} is longer than {LONGEST_LINE:,} characters"
             continue
-        if cells is None:
-            return
-        if cells == ["\0"]:
-            yield too_long(ordinal, last[0])
-        elif len(cells) <= at:
-            yield Row(ordinal, str(last[0]), error=f"line {last[0]} has {len(cells)} columns; {names[at]} is column {at + 1}")
+        if not text.strip():
+            blank.lines += 1
+            continue
+        taken: list[Line] = []
+        whole: str | None = text
+        while whole is not None and unclosed(whole, mark, first=not taken):
+            more = following() if len(taken) < LONGEST_CELL else None
+            if more is not None:
+                taken.append(more)
+            whole = None if more is None or more[1] is None else f"{whole}\n{more[1]}"
+        if whole is None:
+            again.extendleft(reversed(taken))
+            yield number, [], f"line {number} opens a quote that does not close"
         else:
-            name = cells[id_at].strip() if id_at is not None and id_at < len(cells) else ""
-            others = {n: c for i, (n, c) in enumerate(zip(names, cells, strict=False)) if i not in (at, id_at)}
-            yield Row(ordinal, name or str(last[0]), cells[at].strip(), columns=others)
-        ordinal += 1
+            yield number, next(csv.reader(io.StringIO(whole, newline=""), delimiter=mark)), None
 
 
-def json_rows(lines: Iterator[tuple[int, str | None]], blank: Blank) -> Iterator[Row]:
+def unclosed(text: str, mark: str, first: bool) -> bool:
+    """Whether a table record ends inside a quoted cell. After its first line, a quote that is followed by anything but a
+    delimiter was the next cell's: the record goes on too, and in the end will not close."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True):
+            pass
+    except csv.Error as error:
+        return not first or "unexpected end of data" in str(error)
+    return False
+
+
+def without_extension(cell: str) -> str:
+    """A cell's SMILES without the CXSMILES extension `|…|` that may follow it."""
+    smiles, _, rest = cell.strip().partition(" ")
+    return smiles if rest.lstrip().startswith("|") else cell.strip()
+
+
+def json_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
     ordinal = 0
     for number, text in lines:
         if text is None:
@@ -242,21 +271,22 @@ def json_row(ordinal: int, number: int, line: str) -> Row:
         return Row(ordinal, str(number), error=f"line {number} is not a JSON object: {shortened(line)}")
     name = next((str(found[key]) for key in ("id", "name") if found.get(key) not in (None, "")), str(number))
     truth = found.get("groundtruth", found.get("truth"))
-    # One of our own records, fed on to the next task: what it answered is what goes in.
+    # One of our own records, fed on to the next task: what it answered goes in; its truth was that of another question.
     if "schema" in found and "answer" in found:
-        value = found["answer"]
-        if value is None or not found.get("valid"):
-            return Row(ordinal, name, truth=truth, error="the record has no valid answer")
+        if found["answer"] is None or not found.get("valid"):
+            return Row(ordinal, name, error="the record has no valid answer")
+        value, truth = found["answer"], None
     else:
-        for key in TEXT_KEYS:
-            if isinstance(found.get(key), str):
-                return Row(ordinal, name, text=found[key], truth=truth)
         value = next((found[key] for key in VALUE_KEYS if found.get(key) is not None), None)
+        texts = [found[key] for key in TEXT_KEYS if isinstance(found.get(key), str)]
+        # A molecule may come with a remark under `text`; grammar begins with a marker.
+        if texts and (value is None or texts[0].startswith("<")):
+            return Row(ordinal, name, text=texts[0], truth=truth)
         if value is None:
             wanted = ", ".join((*TEXT_KEYS, *VALUE_KEYS))
             return Row(ordinal, name, truth=truth, error=f"line {number} has none of the keys {wanted}")
     if isinstance(value, str):
-        return Row(ordinal, name, value, truth=truth)
+        return Row(ordinal, name, without_extension(value), truth=truth)
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         return Row(ordinal, name, tuple(value), truth=truth)
     return Row(ordinal, name, truth=truth, error=f"line {number}: expected a SMILES or a list of SMILES")

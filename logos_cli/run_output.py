@@ -138,7 +138,7 @@ class FileOutput:
         assert self.stream is not None
         self.tally.add(record)
         try:
-            self.stream.write(record.to_line(private=True).encode("utf-8"))
+            self.stream.write(record.to_line(private=True).encode("utf-8", "backslashreplace"))
             self.stream.flush()
         except OSError as error:
             raise OutputError(f"{self.paths.partial}: {error.strerror}; free space, then add --resume") from error
@@ -147,7 +147,7 @@ class FileOutput:
         """Write OUT in its format, then remove the partial files."""
         assert self.stream is not None
         self.stream.flush()
-        with atomic(self.out) as beside, beside.open("w", encoding="utf-8") as target:
+        with atomic(self.out) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as target:
             for line in complete_lines(self.paths.partial):
                 record = private_record(line)
                 if self.keep(record):

@@ -7,9 +7,7 @@ log-probability of a drawn token comes from the raw logits, before all four.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.errors import ModelFileError, UsageError
@@ -20,6 +18,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
     Ints = npt.NDArray[np.int64]
+
+
+_GROUP = 64  # values whose maximum is looked at first, when the largest are sought
 
 
 @dataclass(frozen=True)
@@ -94,65 +95,44 @@ def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
 
 
 def largest(logits: Floats, k: int) -> Ints:
-    """Ids [B, k] of the k largest logits of each row, in descending order (ties: the smaller id first).
-
-    Two passes: only the `k` strided groups with the largest maxima can hold one of the `k` largest values, so
-    the expensive selection sees a few thousand values instead of a 128,000-token vocabulary.
-    """
+    """Ids [B, k] of the k largest logits of each row, in descending order (ties: the smaller id first)."""
     import numpy as np
 
-    rows, vocabulary = logits.shape
-    width = 64
-    groups = vocabulary // width
+    return np.stack([_largest_of_row(row, k) for row in logits])
+
+
+def _largest_of_row(row: npt.NDArray[np.float32], k: int) -> Ints:
+    """Two passes: the k-th largest of the maxima of strided groups is a floor that at least k values reach, so the exact
+    selection sees some dozens of values instead of a 128,000-token vocabulary."""
+    import numpy as np
+
+    groups = len(row) // _GROUP
     if groups > 4 * k:
-        head = logits[:, : groups * width].reshape(rows, width, groups)
-        best = head.max(axis=1)
-        # `>=` the k-th maximum, not exactly k groups: equal maxima must not be told apart by chance.
-        chosen = np.argpartition(best, groups - k, axis=1)[:, groups - k :]
-        members = chosen[:, :, None] + np.arange(width) * groups
-        tail = np.broadcast_to(np.arange(groups * width, vocabulary), (rows, vocabulary - groups * width))
-        ids = np.concatenate([members.reshape(rows, -1), tail], axis=1)
+        best = row[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
+        floor = np.partition(best, groups - k)[groups - k]
+        members = (np.flatnonzero(best >= floor) + np.arange(_GROUP)[:, None] * groups).ravel()
+        members = np.concatenate([members, np.arange(groups * _GROUP, len(row))])
+        ids = members[row[members] >= floor]
+    elif k < len(row):
+        ids = np.flatnonzero(row >= np.partition(row, len(row) - k)[len(row) - k])
     else:
-        ids = np.broadcast_to(np.arange(vocabulary), logits.shape)
-    values = np.take_along_axis(logits, ids, axis=1)
-    if k < ids.shape[1]:
-        part = np.argpartition(values, ids.shape[1] - k, axis=1)[:, ids.shape[1] - k :]
-        ids, values = np.take_along_axis(ids, part, axis=1), np.take_along_axis(values, part, axis=1)
-    order = np.lexsort((ids, -values), axis=1)
-    found: Ints = np.take_along_axis(ids, order, axis=1)
+        ids = np.arange(len(row))
+    found: Ints = ids[np.lexsort((ids, -row[ids]))[:k]]
     return found
 
 
 class Sampler:
-    """Draws one token for each of B slots from their logits [B, V]; thread-split where the vocabulary is large."""
+    """Draws one token for each of B slots from their logits [B, V]."""
 
-    def __init__(self, settings: Sampling, vocabulary: int, threads: int) -> None:
-        self.settings, self.vocabulary = settings, vocabulary
-        # Below a megabyte a second thread costs more than it saves.
-        self.threads = threads if vocabulary >= 16_384 else 1
-        self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-
-    def close(self) -> None:
-        if self.pool:
-            self.pool.shutdown()
+    def __init__(self, settings: Sampling) -> None:
+        self.settings = settings
 
     def draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
         """Tokens [B] and their raw log-probabilities [B].
 
         `logits` [B, V] float32 is used as scratch space and left as it was; `seen[b]` are the distinct ids of slot
-        b's prompt and output; `u` [B] are uniform numbers in [0, 1).
+        b's prompt and output (needed only with a repetition penalty); `u` [B] are uniform numbers in [0, 1).
         """
-        import numpy as np
-
-        if self.pool is None or len(logits) < 2:
-            return self._draw(logits, seen, u)
-        cuts = np.linspace(0, len(logits), min(self.threads, len(logits)) + 1).astype(int)
-        spans = [slice(a, b) for a, b in pairwise(cuts.tolist())]
-        jobs: list[tuple[Floats, Sequence[Ints], npt.NDArray[np.float64]]] = [(logits[s], list(seen)[s], u[s]) for s in spans]
-        parts = list(self.pool.map(lambda job: self._draw(*job), jobs))
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-
-    def _draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
         import numpy as np
 
         total = log_sum_exp(logits)

@@ -19,8 +19,10 @@ from logos_cli.sampling import Sampling
 _PAIRED = ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal")
 MARKERS = (*(f"<{name}{edge}>" for name in _PAIRED for edge in "SE"), "<React>", "<ReverseReact>", "<Trans>", "<Search>")
 _MARKER = re.compile("|".join(map(re.escape, MARKERS)) + r"|<\|[^|<>]*\|>")
-_MOLECULES = re.compile(r"(?:<MoleculeS>[^<]+<MoleculeE>)+")
-_MOLECULE = re.compile(r"<MoleculeS>([^<]+)<MoleculeE>")
+# `<` and `>` also stand in SMILES, in the dative bonds `<-` and `->`.
+_MOLECULE = re.compile(r"<MoleculeS>((?:(?!<Molecule[SE]>).)+)<MoleculeE>")
+_MOLECULES = re.compile(f"(?:{_MOLECULE.pattern})+")
+_ARROW = re.compile(r"(?<!-)>")
 
 # Upstream README's generation commands; its scripts' own defaults differ (retrosynthesis 0.7 / 0.95, others 1.2 / 0.95).
 # top_k 50 is transformers' default, which those commands leave in force.
@@ -90,7 +92,7 @@ def usable(smiles: str) -> str:
 
 def reaction_side(value: str, side: int) -> str:
     """Side 0 (reactants) or -1 (product) of a reaction SMILES `A.B>agents>P`; any other SMILES as it is."""
-    parts = value.split(">")
+    parts = _ARROW.split(value)
     if len(parts) == 1:
         return value
     if len(parts) != 3:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import re
 import sys
+import threading
 from typing import Any
 
 from logos_cli import engine_llamacpp_library as library
@@ -37,8 +39,15 @@ def tensor_message(line: str) -> dict[str, Any] | None:
     return {"number": int(number), "total": int(total), "name": name, "type": (new.group(1) or new.group(2)) if new else old}
 
 
+def end_with_parent() -> None:
+    """Stop at once when stdin closes: the parent holds the other end, and may be killed."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
 def main() -> int:
     job = json.loads(sys.argv[1])
+    threading.Thread(target=end_with_parent, daemon=True).start()
     binding = library.load()
     pending = ""
 
@@ -63,7 +72,7 @@ def main() -> int:
         override.tag, override.key = binding.LLAMA_KV_OVERRIDE_TYPE_STR, key.encode()
         override.value.val_str = value.encode()
     params.kv_overrides = ctypes.cast(overrides, type(params.kv_overrides))
-    code = binding.llama_model_quantize(job["source"].encode(), job["target"].encode(), params)
+    code = binding.llama_model_quantize(os.fsencode(job["source"]), os.fsencode(job["target"]), params)
     tell({"code": code, "reason": "" if code == 0 else library.last_words()})
     return 0
 

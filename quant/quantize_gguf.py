@@ -96,7 +96,9 @@ def run_child(
     }  # fmt: skip
     command = [sys.executable, "-m", "logos_cli.quant.llamacpp_child", json.dumps(job)]
     # A session of its own: Ctrl-C reaches this process only, which then ends the child.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
         assert child.stdout and child.stderr
         try:
             end: dict[str, Any] = {}

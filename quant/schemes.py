@@ -15,7 +15,6 @@ class Scheme:
     ftype: int
     main: str
     block: int
-    bits: float
     wider: str
 
     @property
@@ -26,15 +25,15 @@ class Scheme:
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
-        Scheme("f32", 0, "F32", 1, 32.0, ""),
-        Scheme("f16", 1, "F16", 1, 16.0, "vectors f32"),
-        Scheme("bf16", 32, "BF16", 1, 16.0, "vectors f32"),
-        Scheme("q8_0", 7, "Q8_0", 32, 8.5, "vectors f32"),
-        Scheme("q6_k", 18, "Q6_K", 256, 6.5625, "vectors f32"),
-        Scheme("q5_k_m", 17, "Q5_K", 256, 5.5, "half of attn_v and ffn_down, the head: Q6_K"),
-        Scheme("q4_k_m", 15, "Q4_K", 256, 4.5, "half of attn_v and ffn_down, the head: Q6_K"),
-        Scheme("q4_0", 2, "Q4_0", 32, 4.5, "the head: Q6_K"),
-        Scheme("iq4_xs", 30, "IQ4_XS", 256, 4.25, "the head Q6_K, attn_v Q5_K with many heads a key"),
+        Scheme("f32", 0, "F32", 1, ""),
+        Scheme("f16", 1, "F16", 1, "vectors f32"),
+        Scheme("bf16", 32, "BF16", 1, "vectors f32"),
+        Scheme("q8_0", 7, "Q8_0", 32, "vectors f32"),
+        Scheme("q6_k", 18, "Q6_K", 256, "vectors f32"),
+        Scheme("q5_k_m", 17, "Q5_K", 256, "half of attn_v and ffn_down, the head: Q6_K"),
+        Scheme("q4_k_m", 15, "Q4_K", 256, "half of attn_v and ffn_down, the head: Q6_K"),
+        Scheme("q4_0", 2, "Q4_0", 32, "the head: Q6_K"),
+        Scheme("iq4_xs", 30, "IQ4_XS", 256, "the head Q6_K, attn_v Q5_K with many heads a key"),
     )
 }
 ALIASES = {"int8": "q8_0", "int4": "q4_k_m"}

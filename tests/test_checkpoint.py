@@ -62,10 +62,12 @@ def pickled(folder: Path) -> None:
 
 
 def escaping(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "../secret.safetensors"}}))
 
 
 def missing_shard(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "model-00002-of-00002.safetensors"}}))
 
 
@@ -88,7 +90,8 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: edit_config(f, num_key_value_heads=3), "do not fit together"),
     (lambda f: edit_config(f, attention_bias=True), "biases are not supported"),
     (lambda f: edit_config(f, rope_scaling={"rope_type": "yarn"}), "'yarn' is not supported"),
-    (lambda f: edit_config(f, rope_scaling={"rope_type": "llama3"}), "lacks or misstates 'factor'"),
+    (lambda f: edit_config(f, rope_scaling={"rope_type": "llama3"}), "low_freq_factor is None"),
+    (lambda f: edit_config(f, vocab_size=10**400), "a positive number is expected"),
 ]
 
 
@@ -137,3 +140,12 @@ def test_a_path_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="is a file"):
         Checkpoint.open(tmp_path / "file")
+
+
+def test_a_tied_head_must_be_the_embedding(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "c", build_tokenizer())
+    edit_config(folder, tie_word_embeddings=True)
+    with pytest.raises(CheckpointError, match=r"lm_head\.weight differs"):
+        Checkpoint.open(folder).check_tied_head()
+    write_checkpoint(tmp_path / "t", build_tokenizer(), tied=True)
+    Checkpoint.open(tmp_path / "t").check_tied_head()

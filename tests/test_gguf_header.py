@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -66,12 +67,18 @@ def test_every_cut_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], Path]) 
 def test_any_flipped_byte_gives_a_header_or_one_error(
     tmp_path: Path, tiny_gguf: Callable[[str], Path], place: int, value: int
 ) -> None:
-    data = bytearray(tiny_gguf("bf16").read_bytes()[:60_000])
+    """A flip may go unseen (in a token's text, say), but then the table still lies inside the file."""
+    whole = tiny_gguf("bf16")
+    data = bytearray(whole.read_bytes()[:60_000])
     data[place] = value
     path = tmp_path / "m.gguf"
     path.write_bytes(data)
-    with pytest.raises(ModelFileError):
-        read_header(path)
+    os.truncate(path, whole.stat().st_size)  # the rest a hole: the header must be judged by itself
+    try:
+        found = read_header(path)
+    except ModelFileError:
+        return
+    assert all(found.data_start + t.offset + t.nbytes <= found.size for t in found.tensors)
 
 
 def test_a_foreign_file_gets_a_fingerprint(tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:

@@ -75,6 +75,57 @@ def test_a_terminal_without_input_is_told(private_cache: Path) -> None:
     assert done.returncode == 2 and "give INPUT" in done.stdout
 
 
+def test_a_terminal_shows_progress_and_the_file_gets_the_records(private_cache: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    script = f"{LOGOS} generate retro {DRUGS} -n 3 > {out}"
+    done = subprocess.run(["script", "-qec", script, "/dev/null"], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "39 rows" in done.stdout and '"schema"' not in done.stdout
+    assert len(out.read_text().splitlines()) == 3 * 39
+
+
+def test_failed_rows_leave_at_once(private_cache: Path) -> None:
+    """They must not wait for an answer that may come much later."""
+    command = [*LOGOS.split(), "generate", "retro"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert child.stdin and child.stdout
+    child.stdin.write("xx\nyy\n")
+    child.stdin.flush()
+    assert json.loads(child.stdout.readline())["row"] == 0
+    child.stdin.close()
+    assert json.loads(child.stdout.readline())["row"] == 1
+    assert child.wait(timeout=20) == 0
+    child.stdout.close()
+
+
+def test_odd_characters_and_outputs(logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    found = logos("generate", "retro", stdin='{"id": "\\ud800 café", "smiles": "CCO"}\n')
+    assert found.code == 0 and found.lines[0]["id"] == "\ud800 café"
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for out in (fifo, Path("/dev/null")):
+        assert "not a regular file" in logos("generate", "molecule", "-o", out).err
+    source = tmp_path / "in.smi"
+    source.write_text("CCO\n")
+    assert logos("generate", "retro", source, "-o", source).code == 2 and source.read_text() == "CCO\n"
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    assert logos("generate", "molecule", "-o", tmp_path / "link.jsonl").code == 0
+    assert (tmp_path / "link.jsonl").is_symlink() and (tmp_path / "real.jsonl").is_file()
+
+
+def test_a_killed_quantization_leaves_no_child(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
+    command = [*LOGOS.split(), "quantize", str(nano_bf16), "-o", str(tmp_path / "q.gguf"), "--type", "iq4_xs", "--threads", "1"]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.iterdir()) and parent.poll() is None:
+        time.sleep(0.005)
+    parent.terminate()
+    assert parent.wait(timeout=20) == 143
+    time.sleep(0.3)
+    assert list(tmp_path.iterdir()) == []
+    running = subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True, text=True)
+    assert running.stdout == ""
+
+
 def test_a_closed_pipe_ends_with_141(private_cache: Path) -> None:
     done = shell("yes CCO | logos generate retro --max-tokens 20 | head -n 3; echo ${PIPESTATUS[*]}")
     lines = done.stdout.splitlines()
@@ -88,7 +139,7 @@ def test_retro_feeds_react(private_cache: Path) -> None:
     assert done.returncode == 0
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert records and {r["task"] for r in records} == {"react"}
-    assert all("." in r["input"] or r["input"] for r in records)
+    assert all(r["input"] and "truth" not in r for r in records)
 
 
 def test_full_disk_behind_stdout(private_cache: Path) -> None:
@@ -175,7 +226,7 @@ def test_ctrl_c(private_cache: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=20)
-    assert (child.returncode, time.monotonic() - began < 3) == (130, True)
+    assert (child.returncode, time.monotonic() - began < 1) == (130, True)
     assert err.splitlines()[-1] == "logos: interrupted" and "Traceback" not in err
     assert out.with_name("o.jsonl.partial").exists() and not out.exists()
 

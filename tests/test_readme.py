@@ -33,9 +33,9 @@ def test_the_tree_is_true() -> None:
     for path in listed:
         assert (ROOT / path).exists(), path
     for top in ("logos_cli", "convert", "quant"):
-        for path in (ROOT / top).glob("*.py"):
-            if path.name != "__init__.py":
-                assert f"{top}/{path.name}" in listed, f"{path} is not in the README's tree"
+        for file in (ROOT / top).glob("*.py"):
+            if file.name != "__init__.py":
+                assert f"{top}/{file.name}" in listed, f"{file} is not in the README's tree"
 
 
 def test_every_option_shown_exists(logos: Callable[..., Run]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ def test_formats() -> None:
     smi = Formatter("smi")
     assert smi.lines(GOOD) == "C.CO\tx\t1\t7\n"
     assert smi.lines(FAILED) == ""
+    assert smi.lines(replace(GOOD, id="a\nCCC\tb")) == "C.CO\ta CCC b\t1\t7\n"
+    clash = replace(GOOD, columns={"model": "theirs"})
+    assert next(csv.DictReader(io.StringIO(Formatter("csv").lines(clash))))["input_model"] == "theirs"
     table = Formatter("csv")
     rows = list(csv.DictReader(io.StringIO(table.lines(GOOD) + table.lines(FAILED))))
     assert rows[0]["answer"] == "C.CO" and rows[0]["pIC50"] == "7,1" and rows[0]["count"] == "7"

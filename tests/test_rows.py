@@ -123,3 +123,29 @@ def test_any_bytes_give_rows_in_order_or_one_error(tmp_path_factory: pytest.Temp
         return
     assert [row.ordinal for row in found] == list(range(len(found)))
     assert len(found) <= data.count(b"\n") + data.count(b"\r") + 1
+
+
+def test_an_unclosed_quote_costs_one_line(tmp_path: Path) -> None:
+    text = 'name,smiles\n"unclosed,CCO\nb,CCN\n"two\nlines",CCC\nfive" pipe,CCF\n'
+    found = rows(tmp_path, text, "in.csv")
+    assert [bool(row.error) for row in found] == [True, False, False, False]
+    assert pairs(found)[1:] == [("b", "CCN"), ("two\nlines", "CCC"), ('five" pipe', "CCF")]
+
+
+def test_every_row_of_a_table_has_its_columns(tmp_path: Path) -> None:
+    found = rows(tmp_path, "name,smiles,assay\nbroken\nb,CCO,7\n", "in.csv")
+    assert [row.columns for row in found] == [{"assay": ""}, {"assay": "7"}]
+
+
+def test_smiles_with_extensions_and_remarks(tmp_path: Path) -> None:
+    assert pairs(rows(tmp_path, "smiles,n\nCC |$;R1$|,1\n", "in.csv"))[0][1] == "CC"
+    (row,) = rows(tmp_path, json.dumps({"smiles": "CCO", "text": "a note"}), "in.jsonl")
+    assert (row.value, row.text) == ("CCO", None)
+
+
+def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="jq -c"):
+        rows(tmp_path, json.dumps([{"smiles": "CCO"}], indent=1), "in.json")
+    with pytest.raises(InputError, match="UTF-16"):
+        rows(tmp_path, "CCO a\n".encode("utf-16"), "in.smi")
+    assert pairs(rows(tmp_path, "[Na+].[Cl-] salt\n[2H]C methane\n"))[0] == ("salt", "[Na+].[Cl-]")

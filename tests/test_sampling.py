@@ -49,7 +49,7 @@ def test_draws_follow_the_distribution(s: Sampling, vocabulary: int) -> None:
     seen = np.unique(rng.integers(0, vocabulary, 12))
     expected = probabilities(logits, seen, s)
     n = 4000
-    sampler = Sampler(s, vocabulary, threads=2)
+    sampler = Sampler(s)
     rows = 50
     counts = np.zeros(vocabulary)
     grid = (np.arange(n) + 0.5) / n
@@ -60,14 +60,13 @@ def test_draws_follow_the_distribution(s: Sampling, vocabulary: int) -> None:
         np.add.at(counts, tokens, 1)
         raw = logits.astype(np.float64)
         assert np.allclose(logprobs, raw[tokens] - np.logaddexp.reduce(raw), atol=1e-5)
-    sampler.close()
     assert np.abs(counts / n - expected).max() < 2 / n
     assert set(np.nonzero(counts)[0]) <= set(np.nonzero(expected)[0])
 
 
 def test_greedy_is_the_largest_after_the_penalty() -> None:
     logits = np.array([[1.0, 3.0, 2.9, -1.0]], np.float32)
-    greedy = Sampler(Sampling(temperature=0, repetition_penalty=1.2), 4, 1)
+    greedy = Sampler(Sampling(temperature=0, repetition_penalty=1.2))
     assert greedy.draw(logits, [np.array([1])], np.array([0.5]))[0].tolist() == [2]
     assert greedy.draw(logits, [np.array([], np.int64)], np.array([0.5]))[0].tolist() == [1]
 

@@ -59,6 +59,20 @@ def test_no_input_ever_adds_a_marker(text: str, marker: str) -> None:
         assert not any(m in inner for m in MARKERS)
 
 
+def test_dative_bonds_are_no_arrows() -> None:
+    assert prompt("retro", "N->[Pt]CN->[Pd]") == "<MoleculeS>N->[Pt]CN->[Pd]<MoleculeE><ReverseReact>"
+    assert prompt("retro", "CC>>N->[Pt]") == "<MoleculeS>N->[Pt]<MoleculeE><ReverseReact>"
+    assert TASKS["react"].parse("<MoleculeS>[Pt]<-N<MoleculeE>", "stop").valid
+
+
+@pytest.mark.parametrize("smiles", ["CC foo", "CC |$;R1$|", "CC\tname", " CC"])
+def test_names_and_extensions_are_no_part_of_a_smiles(smiles: str) -> None:
+    assert not TASKS["react"].parse(f"<MoleculeS>{smiles}<MoleculeE>", "stop").valid
+    if smiles.strip() != "CC":
+        with pytest.raises(RowError):
+            prompt("retro", smiles)
+
+
 def test_retro_answers() -> None:
     parse = TASKS["retro"].parse
     good = parse("<MoleculeS>OCC<MoleculeE><MoleculeS>C(=O)O<MoleculeE>", "stop")

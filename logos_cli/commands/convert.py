@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logos_cli.commands import options
-from logos_cli.errors import UsageError
+from logos_cli.errors import LogosError, UsageError
 
 if TYPE_CHECKING:
     from logos_cli.checkpoint import Checkpoint
@@ -41,11 +42,13 @@ def convert(
     """
     from logos_cli.checkpoint import Checkpoint
     from logos_cli.convert.bundled import NANO, nano_checkpoint
+    from logos_cli.files import check_output
     from logos_cli.quant.schemes import scheme_named
 
     if to is Target.onnx:
         raise UsageError("--to onnx is not there yet; use --to gguf")
     scheme = scheme_named(type)
+    check_output(out)
     opened = Checkpoint.open(nano_checkpoint() if checkpoint == NANO else Path(checkpoint))
     if dry_run:
         estimate(opened, scheme, out, threads, as_json)
@@ -57,9 +60,8 @@ def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None
     from logos_cli.commands.quantize import show, write_quantized
     from logos_cli.console import note, size
     from logos_cli.convert.to_gguf import native_scheme
-    from logos_cli.files import atomic, check_output
+    from logos_cli.files import atomic, scratch
 
-    check_output(out)
     if not scheme.quantized:
         with atomic(out) as beside:
             unquantized(checkpoint, beside, scheme.name)
@@ -67,13 +69,9 @@ def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None
         note(f"{out}: {scheme.name}, {size(total)}, read back and verified")
         document = {"out": str(out), "scheme": scheme.name, "bytes": total}
     else:
-        between = out.with_name(f".{out.name}.{native_scheme(checkpoint)}.gguf")
-        try:
-            with atomic(between) as beside:
-                unquantized(checkpoint, beside, native_scheme(checkpoint))
+        with scratch(out.with_name(f"{out.name}.{native_scheme(checkpoint)}")) as between:
+            unquantized(checkpoint, between, native_scheme(checkpoint))
             report = write_quantized(between, out, scheme.name, threads)
-        finally:
-            between.unlink(missing_ok=True)
         show(out, report)
         document = {"out": str(out), **report.to_dict()}
     if as_json:
@@ -87,6 +85,8 @@ def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     from logos_cli.convert.to_gguf import plan, to_gguf
     from logos_cli.convert.verify import verify_data, verify_tokenizer
 
+    checkpoint.check_tied_head()
+    check_sampling(checkpoint)
     vocab = read_vocab(checkpoint)
     planned = plan(checkpoint, scheme)
     total = sum(tensor.nbytes for tensor in planned)
@@ -95,6 +95,20 @@ def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     with progress("reading back", total, "bytes") as bar:
         verify_data(target, checkpoint, planned, bar.advance)
     verify_tokenizer(target, checkpoint.path / "tokenizer.json")
+
+
+def check_sampling(checkpoint: Checkpoint) -> None:
+    """Raise now for a sampling table that every later run would stumble over."""
+    from logos_cli.errors import CheckpointError
+    from logos_cli.sampling import resolve
+    from logos_cli.tasks import TASKS
+
+    table = checkpoint.document("logos_sampling.json")
+    for task in TASKS.values():
+        try:
+            resolve(task.name, task.sampling, task.source, table, {})
+        except (LogosError, AttributeError) as error:
+            raise CheckpointError(f"{checkpoint.path / 'logos_sampling.json'}: {error}") from None
 
 
 def estimate(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None, as_json: bool) -> None:
@@ -116,7 +130,7 @@ def estimate(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | N
             report = planned_size(Path(folder) / "sparse.gguf", scheme)
             total, disk = report.bytes_after, first.bytes + report.bytes_after
             memory = first.bytes + MEMORY
-            elements = sum(tensor.nbytes for tensor in checkpoint.tensors.values()) // 2
+            elements = sum(math.prod(tensor.shape) for tensor in checkpoint.tensors.values())
             seconds += seconds_to_quantize(elements, GGMLQuantizationType[scheme.main], threads)
     if as_json:
         found = {"out": str(out), "scheme": scheme.name, "bytes": total, "disk_bytes": disk, "memory_bytes": memory}

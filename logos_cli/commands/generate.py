@@ -80,8 +80,12 @@ def generate(
     chosen = task_named(task)
     if resume and out is None:
         raise UsageError("--resume needs -o OUT: what went to stdout cannot be taken up again")
-    if input is None and chosen.needs_input and sys.stdin.isatty():
+    if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
+    if chosen.name == "raw" and format is options.Format.smi:
+        raise UsageError("--format smi holds molecules, and raw answers are text; use jsonl or csv")
+    if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
+        raise UsageError(f"{out} is the input; give another -o")
     blank = Blank()
     flags = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p,
@@ -90,7 +94,7 @@ def generate(
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
     rows, alone = look_ahead(input_rows(chosen, input, smiles_column, id_column, limit, blank))
     count = samples or (32 if top else 1)
-    engine = open_model(model, EngineSettings(device.value, threads, batch, debug))
+    engine = open_model(model, EngineSettings(device.value, threads, batch))
     output: StandardOutput | FileOutput | None = None
     try:
         from logos_cli.pipeline import Plan
@@ -99,7 +103,9 @@ def generate(
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         plan = Plan(chosen, settings, count, top, single=alone and count == 1)
-        output = open_output(out, format.value, valid_only, plan, engine, describe(input, limit), resume)
+        output = open_output(
+            out, format.value, valid_only, plan, engine, describe(input, limit, smiles_column, id_column), resume
+        )
         if output is None:
             note(f"{out} is complete; nothing to resume")
             return
@@ -142,13 +148,13 @@ def total_rows(path: str | None, limit: int | None) -> int | None:
         return limit
 
 
-def describe(path: str | None, limit: int | None) -> dict[str, Any]:
-    """What a resume must find unchanged about the input."""
-    found: dict[str, Any] = {"input": path or "-", "limit": limit}
-    if path and os.path.isfile(path):
-        with open(path, "rb") as stream:
-            found["input_sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+def describe(path: str | None, limit: int | None, smiles_column: str | None, id_column: str | None) -> dict[str, Any]:
+    """What a resume must find unchanged about the input: a file's content, not where it lies."""
+    found: dict[str, Any] = {"limit": limit, "smiles_column": smiles_column, "id_column": id_column}
+    if path is None or not os.path.isfile(path):
+        return found | {"input": path or "-"}
+    with open(path, "rb") as stream:
+        return found | {"input_sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def open_output(

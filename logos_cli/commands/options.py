@@ -34,5 +34,14 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if llama.cpp was built for it.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show llama.cpp's log and the traceback of an error.")]
+
+
+def show_log(asked: bool) -> None:
+    if asked:
+        from logos_cli import engine_llamacpp_library
+
+        engine_llamacpp_library.show_log()
+
+
+Debug = Annotated[bool, typer.Option("--debug", callback=show_log, help="Show llama.cpp's log and the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
