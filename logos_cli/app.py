@@ -10,6 +10,7 @@ from logos_cli import __version__
 from logos_cli.commands.convert import convert
 from logos_cli.commands.generate import generate
 from logos_cli.commands.quantize import quantize
+from logos_cli.commands.tasks import tasks
 
 app = typer.Typer(
     name="logos",
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(convert)
 app.command()(quantize)
 app.command()(generate)
+app.command()(tasks)
 
 
 def show_version(asked: bool) -> None:

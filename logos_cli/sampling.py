@@ -60,7 +60,7 @@ def resolve(
     task: str, default: Sampling, default_source: str, model_table: Mapping[str, Any], flags: Mapping[str, Any]
 ) -> ResolvedSampling:
     """Settings by the first that is given: flag, the model file's table for the task, the task's default."""
-    found, sources = default, dict.fromkeys(asdict(default), default_source)
+    found, sources = default, dict.fromkeys(asdict(default), default_source) | {"seed": "fixed, so that runs repeat"}
     table = model_table.get(task, {})
     known = {f.name: type(getattr(default, f.name)) for f in fields(Sampling)}
     for name, value in table.items():

@@ -198,7 +198,7 @@ TASKS: Mapping[str, Task] = {
             retro_prompt, parse_reactants, PUBLISHED, README_SOURCE, lambda product, reactants: f"{reactants}>>{product}",
         ),
         Task(
-            "react", "reaction", "reactant SMILES joined by dots or as a JSON list, or a reaction SMILES (its reactants)",
+            "react", "reaction", "reactants joined by dots or as a JSON list, or a reaction SMILES",
             "<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>", (), ("<MoleculeS>", "<MoleculeE>", "<React>"), True,
             react_prompt, parse_product, PUBLISHED, README_SOURCE, lambda reactants, product: f"{reactants}>>{product}",
         ),

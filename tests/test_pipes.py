@@ -248,6 +248,15 @@ def test_a_read_only_cache_does_no_harm(logos: Callable[..., Run], monkeypatch: 
     assert logos("generate", "molecule").code == 0
 
 
+def test_tasks_shows_defaults_with_their_source(logos: Callable[..., Run], tiny_gguf: Callable[[str], Path]) -> None:
+    plain = logos("tasks", "-m", tiny_gguf("bf16"))
+    assert plain.code == 0 and "upstream README's commands" in plain.out
+    assert max(map(len, plain.out.splitlines())) <= 80
+    nano = json.loads(logos("tasks", "-m", "nano", "--json").out)
+    assert nano[0]["defaults"]["temperature"] == {"value": 1.0, "source": "model file"}
+    assert nano[0]["defaults"]["max_tokens"]["source"] == "upstream README's commands"
+
+
 def test_dry_run(logos: Callable[..., Run], tmp_path: Path) -> None:
     found = logos("convert", "nano", "-o", tmp_path / "x.gguf", "--type", "int4", "--dry-run", "--json")
     estimate = json.loads(found.out)

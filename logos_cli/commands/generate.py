@@ -32,7 +32,7 @@ class RowsFailed(LogosError):
 def generate(
     task: Annotated[str, typer.Argument(help="retro, react, molecule or raw.", metavar="TASK")],
     input: Annotated[
-        str | None, typer.Argument(help=".smi .csv .tsv .jsonl, also .gz; - or nothing reads stdin.", metavar="[INPUT]")
+        str | None, typer.Argument(help=".smi .csv .tsv .jsonl, also .gz; - or nothing reads stdin.", metavar="INPUT")
     ] = None,
     model: options.Model = None,
     out: Annotated[

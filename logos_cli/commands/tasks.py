@@ -1,0 +1,42 @@
+"""logos tasks"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from logos_cli.commands import options
+
+
+def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
+    """What each task takes and asks, and every default with its source.
+
+    Example: logos tasks -m logos-1b-int4.gguf
+    """
+    from logos_cli.commands.models import model_path
+    from logos_cli.gguf_header import read_header
+    from logos_cli.sampling import resolve
+    from logos_cli.tasks import TASKS
+
+    table = read_header(model_path(model)).sampling
+    found: list[dict[str, Any]] = []
+    for task in TASKS.values():
+        resolved = resolve(task.name, task.sampling, task.source, table, {})
+        shared = {"task": task.name, "modality": task.modality, "takes": task.takes, "prompt": task.form}
+        stops = [*task.stops, "the tokenizer's end token"]
+        defaults = {k: {"value": v, "source": resolved.sources[k]} for k, v in asdict(resolved.settings).items()}
+        found.append({**shared, "stops": stops, "defaults": defaults})
+    sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else "\n".join(map(shown, found)))
+
+
+def shown(task: dict[str, Any]) -> str:
+    """One task in lines of less than 80 columns, settings gathered by their source."""
+    by_source: dict[str, list[str]] = {}
+    for name, default in task["defaults"].items():
+        by_source.setdefault(default["source"], []).append(f"{name} {default['value']}")
+    lines = [task["task"], f"  takes   {task['takes']}", f"  prompt  {task['prompt']}", f"  stops   {', '.join(task['stops'])}"]
+    for source, settings in by_source.items():
+        lines += [f"  {source}:", f"    {', '.join(settings)}"]
+    return "\n".join(lines) + "\n"
