@@ -65,7 +65,7 @@ def _file_order(name: str) -> tuple[int, int, str]:
 
 
 def rope_factors(theta: float, head: int, scaling: RopeScaling) -> npt.NDArray[np.float32]:
-    """Llama-3's frequency factors [head / 2], as llama.cpp's converter computes them (float32 frequencies)."""
+    """Llama-3's frequency factors [head / 2], every step in float32 as in llama.cpp's converter, to equal it bit for bit."""
     import numpy as np
 
     exponents = np.arange(0, head, 2, dtype=np.float32) / np.float32(head)
@@ -75,11 +75,11 @@ def rope_factors(theta: float, head: int, scaling: RopeScaling) -> npt.NDArray[n
     high = scaling.original_context / scaling.high_freq_factor
     factors = []
     for frequency in frequencies:
-        wavelength = 2 * math.pi / float(frequency)
+        wavelength = 2 * math.pi / frequency
         if wavelength < high:
-            factors.append(1.0)
+            factors.append(np.float32(1))
         elif wavelength > low:
-            factors.append(scaling.factor)
+            factors.append(np.float32(scaling.factor))
         else:
             position = scaling.original_context / wavelength - scaling.low_freq_factor
             smooth = position / (scaling.high_freq_factor - scaling.low_freq_factor)

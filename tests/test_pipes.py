@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,12 +89,15 @@ def test_failed_rows_leave_at_once(private_cache: Path) -> None:
     command = [*LOGOS.split(), "generate", "retro"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert child.stdin and child.stdout
+    watchdog = threading.Timer(60, child.kill)
+    watchdog.start()
     child.stdin.write("xx\nyy\n")
     child.stdin.flush()
     assert json.loads(child.stdout.readline())["row"] == 0
     child.stdin.close()
     assert json.loads(child.stdout.readline())["row"] == 1
     assert child.wait(timeout=20) == 0
+    watchdog.cancel()
     child.stdout.close()
 
 
@@ -226,7 +230,7 @@ def test_ctrl_c(private_cache: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=20)
-    assert (child.returncode, time.monotonic() - began < 1) == (130, True)
+    assert (child.returncode, time.monotonic() - began < 5) == (130, True)
     assert err.splitlines()[-1] == "logos: interrupted" and "Traceback" not in err
     assert out.with_name("o.jsonl.partial").exists() and not out.exists()
 
