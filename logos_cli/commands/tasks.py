@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from logos_cli.commands import options
@@ -38,5 +39,5 @@ def shown(task: dict[str, Any]) -> str:
         by_source.setdefault(default["source"], []).append(f"{name} {default['value']}")
     lines = [task["task"], f"  takes   {task['takes']}", f"  prompt  {task['prompt']}", f"  stops   {', '.join(task['stops'])}"]
     for source, settings in by_source.items():
-        lines += [f"  {source}:", f"    {', '.join(settings)}"]
+        lines += [f"  {source}:", *wrap(", ".join(settings), 76, initial_indent="    ", subsequent_indent="    ")]
     return "\n".join(lines) + "\n"
