@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from logos_cli import engine_llamacpp_library as library
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
+
+SLOW_STEP = 0.1  # seconds; a step longer than this can be interrupted in the middle
 
 
 def prefill_spans(length: int) -> Iterator[tuple[int, int]]:
@@ -66,6 +70,7 @@ class Context:
         if not self.handle:
             raise EngineError(f"llama.cpp could not open a context of {streams} × {cells} tokens: {library.last_words()}")
         self.memory = binding.llama_get_memory(self.handle)
+        self._step_seconds = 0.0
         # One batch for all calls: numpy arrays that the C struct points into, refilled in place.
         size = params.n_batch
         self._tokens = np.zeros(size, np.int32)
@@ -110,28 +115,32 @@ class Context:
         self.trim(stream, 0)
         found: list[Floats] = []
         first_output = len(tokens) - outputs
+        with self._abortable():
+            for start, stop in prefill_spans(len(tokens)):
+                n = stop - start
+                self._tokens[:n] = tokens[start:stop]
+                self._positions[:n] = np.arange(start, stop)
+                self._pointers[:n] = self._each[stream]
+                self._outputs[:n] = np.arange(start, stop) >= first_output
+                wanted = int(self._outputs[:n].sum())
+                self._decode(n)
+                if wanted:
+                    found.append(self._view(wanted).copy())
+        return found
+
+    @contextmanager
+    def _abortable(self) -> Iterator[None]:
+        """Let Ctrl-C end a decode in the middle; KeyboardInterrupt follows."""
         with library.deferred_interrupt() as interrupt:
             abort = self.binding.ggml_abort_callback(lambda _: interrupt.came)
             self.binding.llama_set_abort_callback(self.handle, abort, None)
             try:
-                for start, stop in prefill_spans(len(tokens)):
-                    n = stop - start
-                    self._tokens[:n] = tokens[start:stop]
-                    self._positions[:n] = np.arange(start, stop)
-                    self._pointers[:n] = self._each[stream]
-                    self._outputs[:n] = np.arange(start, stop) >= first_output
-                    wanted = int(self._outputs[:n].sum())
-                    try:
-                        self._decode(n)
-                    except EngineError:
-                        if interrupt.came:
-                            break
-                        raise
-                    if wanted:
-                        found.append(self._view(wanted).copy())
+                yield
+            except EngineError:
+                if not interrupt.came:
+                    raise
             finally:
                 self.binding.llama_set_abort_callback(self.handle, self.binding.ggml_abort_callback(), None)
-        return found
 
     def step(self, tokens: npt.NDArray[np.int32], positions: npt.NDArray[np.int32]) -> Floats:
         """Decode token b in stream b for b < len(tokens); logits [B, V], valid until the next call."""
@@ -140,7 +149,11 @@ class Context:
         self._positions[:n] = positions
         self._pointers[:n] = self._each[:n]
         self._outputs[:n] = 1
-        self._decode(n)
+        # llama.cpp asks the callback after every operation, which short steps would feel; they end soon anyway.
+        began = time.monotonic()
+        with self._abortable() if self._step_seconds > SLOW_STEP else nullcontext():
+            self._decode(n)
+        self._step_seconds = time.monotonic() - began
         return self._view(n)
 
     def trim(self, stream: int, length: int) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 from reference import ReferenceLlama
 
+from logos_cli import engine_llamacpp_context
 from logos_cli.engine import Generation, Request
 from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.errors import EngineError, ModelFileError, TokenizerError
@@ -137,6 +141,19 @@ def test_what_is_no_model_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], 
     (tmp_path / "text.gguf").write_text(json.dumps({"no": "model"}))
     with pytest.raises(ModelFileError, match="not a GGUF file"):
         open_model(tmp_path / "text.gguf")
+
+
+def test_ctrl_c_ends_a_decode_in_the_middle(nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_model(nano_int4)
+    request = [Request(0, engine.encode(PROMPT), range(12))]
+    expected = generations(engine, request, DRAWN)
+    monkeypatch.setattr(engine_llamacpp_context, "SLOW_STEP", -1.0)  # every step counts as slow
+    assert generations(engine, request, DRAWN) == expected
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(10_000):
+            generations(engine, request, DRAWN)
 
 
 def foreign(source: Path, target: Path) -> Path:
