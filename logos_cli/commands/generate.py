@@ -214,7 +214,8 @@ def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
     if blank:
         parts.append(f"{counted(blank, 'blank line')} skipped")
     done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
-    parts.append(f"{seconds:.1f} s" + (f", {done / seconds:.2g} {unit}/s" if done and seconds > 0.05 else ""))
+    speed = done / max(seconds, 0.05)
+    parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
     return "; ".join(parts)
 
 
