@@ -1,5 +1,5 @@
 # Two commands to remember: `make demo` and `make test`. Each sets up .venv by itself.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
@@ -9,7 +9,8 @@ DEMO := .demo
 
 $(STAMP): pyproject.toml
 	@echo "== setting up $(VENV): pip compiles llama-cpp-python from source, about 3 minutes on 2 cores (once) =="
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; run: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "no Python 3.11 or newer (found: $(PYTHON)); run: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1"
 	@# LLAVA_BUILD=OFF leaves out image input, which LOGOS has none of: a third less to compile.
