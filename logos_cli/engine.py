@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """`threads` None: all that this process may use. `batch` is the most answers decoded at once."""
+    """`threads` None: all that this process may use. `batch` is the most answers decoded at once; `note` hears what a
+    user should know, such as fewer slots for lack of memory."""
 
     device: str = "auto"
     threads: int | None = None
     batch: int = 32
+    note: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True)

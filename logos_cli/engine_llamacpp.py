@@ -162,19 +162,29 @@ class LlamaCppEngine:
                 now.trim(stream, 0)
             return now
         self._close_context()
-        per_stream = cells * self._kv_bytes_per_token()
+        for count in self._affordable(streams, cells):
+            try:
+                self._context = Context(self.model, count, cells, self.threads, self.vocabulary, self.full_precision)
+            except EngineError:
+                if count == 1:
+                    raise
+                continue
+            if count < streams:
+                how = f"{count} answers at a time" if count > 1 else "one answer at a time, by kernels that may change texts"
+                self.settings.note(f"memory is short for {streams} answers of {cells} tokens: {how}; or lower --max-tokens")
+            return self._context
+        raise AssertionError("the last count is 1, which returns or raises")
+
+    def _affordable(self, streams: int, cells: int) -> Iterator[int]:
+        """Numbers of streams to try: what memory should hold, then half as many, at last a single one."""
         free = available_bytes()
         if streams > 1 and free is not None:
-            affordable = int(free * KV_SHARE) // per_stream
-            streams = max(min(streams, affordable // ROWS_STEP * ROWS_STEP), ROWS_MIN)
-        while True:
-            try:
-                self._context = Context(self.model, streams, cells, self.threads, self.vocabulary, self.full_precision)
-                return self._context
-            except EngineError:
-                if streams <= ROWS_MIN:
-                    raise
-                streams = padded_rows(streams // 2)
+            fitting = int(free * KV_SHARE) // (cells * self._kv_bytes_per_token())
+            streams = min(streams, fitting // ROWS_STEP * ROWS_STEP)
+        while streams >= ROWS_MIN:
+            yield streams
+            streams = padded_rows(streams // 2) if streams > ROWS_MIN else 0
+        yield 1
 
     def _kv_bytes_per_token(self) -> int:
         binding = self.binding

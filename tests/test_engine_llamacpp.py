@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from reference import ReferenceLlama
 
-from logos_cli import engine_llamacpp_context
+from logos_cli import engine_llamacpp, engine_llamacpp_context
 from logos_cli.engine import Generation, Request
 from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.errors import EngineError, ModelFileError, TokenizerError
@@ -153,6 +153,23 @@ def test_ctrl_c_ends_a_decode_in_the_middle(nano_int4: Path, open_model: Any, mo
     with pytest.raises(KeyboardInterrupt):
         for _ in range(10_000):
             generations(engine, request, DRAWN)
+
+
+@pytest.mark.parametrize("slots", [16, 8, 0])
+def test_short_memory_gives_fewer_slots_and_never_a_failed_run(
+    nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch, slots: int
+) -> None:
+    """KV cache of nano: 6 layers × 2 × 2 heads × 64 × 2 bytes = 3,072 bytes a token, 256 tokens a slot here."""
+    requests = [Request(0, open_model(nano_int4).encode(PROMPT), range(20))]
+    expected = generations(open_model(nano_int4), requests, DRAWN)
+    monkeypatch.setattr(engine_llamacpp, "available_bytes", lambda: int((slots + 1) * 256 * 3072 / 0.8))
+    notes: list[str] = []
+    engine = open_model(nano_int4, note=notes.append)
+    found = generations(engine, requests, DRAWN)
+    assert len(notes) == 1 and (f"{slots} answers at a time" if slots else "one answer at a time") in notes[0]
+    assert len(found) == 20
+    if slots:
+        assert found == expected, "the same texts in fewer slots"
 
 
 def foreign(source: Path, target: Path) -> Path:

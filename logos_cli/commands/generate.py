@@ -94,7 +94,7 @@ def generate(
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
     rows, alone = look_ahead(input_rows(chosen, input, smiles_column, id_column, limit, blank))
     count = samples or (32 if top else 1)
-    engine = open_model(model, EngineSettings(device.value, threads, batch))
+    engine = open_model(model, EngineSettings(device.value, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
     try:
         from logos_cli.pipeline import Plan
