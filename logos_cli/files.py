@@ -12,12 +12,12 @@ from pathlib import Path
 from logos_cli.errors import OutputError
 
 
-def check_output(path: Path, kind: str = "file") -> None:
+def check_output(path: Path) -> None:
     """Raise OutputError now for an output that could not be written later, before hours of work."""
     if path.is_dir():
-        raise OutputError(f"{path} is a folder; name the {kind} to write")
+        raise OutputError(f"{path} is a folder; name the file to write")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is not a regular file; name a {kind}, or redirect stdout")
+        raise OutputError(f"{path} is not a regular file; name a file, or redirect stdout")
     parent = path.absolute().parent
     if not parent.is_dir():
         raise OutputError(f"{parent} is not a folder; make it, or write elsewhere")

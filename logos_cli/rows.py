@@ -148,14 +148,20 @@ def too_long(ordinal: int, number: int) -> Row:
     return Row(ordinal, str(number), error=f"line {number} is longer than {LONGEST_LINE:,} characters")
 
 
+def filled(lines: Iterator[Line], blank: Blank) -> Iterator[Line]:
+    """The lines that hold something; the others are counted."""
+    for number, text in lines:
+        if text is None or text.strip():
+            yield number, text
+        else:
+            blank.lines += 1
+
+
 def smi_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
     ordinal = 0
-    for number, text in lines:
+    for number, text in filled(lines, blank):
         if text is None:
             yield too_long(ordinal, number)
-        elif not text.strip():
-            blank.lines += 1
-            continue
         else:
             smiles, name = split_smi(text)
             if ordinal == 0 and smiles.lower() in _HEADER_WORDS:
@@ -250,16 +256,8 @@ def without_extension(cell: str) -> str:
 
 
 def json_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
-    ordinal = 0
-    for number, text in lines:
-        if text is None:
-            yield too_long(ordinal, number)
-        elif not text.strip():
-            blank.lines += 1
-            continue
-        else:
-            yield json_row(ordinal, number, text)
-        ordinal += 1
+    for ordinal, (number, text) in enumerate(filled(lines, blank)):
+        yield too_long(ordinal, number) if text is None else json_row(ordinal, number, text)
 
 
 def json_row(ordinal: int, number: int, line: str) -> Row:
