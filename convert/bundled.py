@@ -16,7 +16,7 @@ from logos_cli.files import atomic, cache_folder
 
 NANO = "nano"
 # Raise when the converter changes what it writes: old cache entries are then left alone and a new one is made.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def nano_checkpoint() -> Path:

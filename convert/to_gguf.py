@@ -18,6 +18,7 @@ from logos_cli.checkpoint import Checkpoint, Config, RopeScaling, Tensor
 from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.errors import CheckpointError, OutputError
+from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, seal
 
 if TYPE_CHECKING:
     import gguf
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 FILE_TYPES = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "bf16": "MOSTLY_BF16"}
-_UNKNOWN_FINGERPRINT = "0" * 64  # replaced once the data has gone by
+FINGERPRINT = "logos.fingerprint"
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,8 @@ def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     vocab.write(writer)
     writer.add_string("logos.scheme", scheme)
-    writer.add_string("logos.fingerprint", _UNKNOWN_FINGERPRINT)
+    for key in (FINGERPRINT, DATA, HEADER):
+        writer.add_string(key, UNKNOWN)  # `seal` fills them in once the data has gone by
     if sampling:
         writer.add_string("logos.sampling", sampling)
 
@@ -183,7 +185,8 @@ def write_header(
     writer.write_header_to_file(path=out)
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    pad(stream_of(writer), writer.data_alignment)
+    stream = stream_of(writer)
+    stream.write(b"\0" * (-stream.tell() % writer.data_alignment))
     return writer
 
 
@@ -199,12 +202,13 @@ def to_gguf(checkpoint: Checkpoint, vocab: GgufVocab, out: Path, scheme: str, pr
     """
     planned = plan(checkpoint, scheme)
     sampling = checkpoint.document("logos_sampling.json")
-    described = [scheme, vocab.pre, vocab.tokens, vocab.special.merges, sampling, asdict(checkpoint.config)]
-    digest = hashlib.sha256(json.dumps(described).encode())
+    described = json.dumps([scheme, vocab.pre, vocab.tokens, vocab.special.merges, sampling, asdict(checkpoint.config)])
+    digest = hashlib.sha256()
     writer = None
     try:
         writer = write_header(checkpoint, vocab, out, scheme, planned)
         stream = stream_of(writer)
+        start = stream.tell()
         for tensor in planned:
             written = 0
             for piece in data_of(tensor, checkpoint.config):
@@ -214,30 +218,18 @@ def to_gguf(checkpoint: Checkpoint, vocab: GgufVocab, out: Path, scheme: str, pr
                 progress(len(piece))
             if written != tensor.nbytes:
                 raise CheckpointError(f"{checkpoint.path}: tensor {tensor.name} gave {written:,} of {tensor.nbytes:,} bytes")
-            pad(stream, writer.data_alignment)
-        stream.flush()
+            padding = b"\0" * (-written % writer.data_alignment)
+            stream.write(padding)
+            digest.update(padding)
+        writer.close()
+        fingerprint = hashlib.sha256(f"{described} {digest.hexdigest()}".encode()).hexdigest()
+        seal(out, start, {DATA: digest.hexdigest(), FINGERPRINT: fingerprint})
     except OSError as error:
         raise OutputError(f"{out}: {error.strerror or error}") from error
     finally:
         if writer:
             writer.close()
-    replace_fingerprint(out, digest.hexdigest())
-    return digest.hexdigest()
-
-
-def pad(stream: Any, alignment: int) -> None:
-    stream.write(b"\0" * (-stream.tell() % alignment))
-
-
-def replace_fingerprint(path: Path, fingerprint: str) -> None:
-    """Put the fingerprint where the header has its placeholder."""
-    key = b"logos.fingerprint"
-    with path.open("rb+") as stream:
-        head = stream.read(64 << 20)
-        at = head.find(_UNKNOWN_FINGERPRINT.encode(), head.find(key))
-        assert at > 0, "the header was written with a placeholder"
-        stream.seek(at)
-        stream.write(fingerprint.encode())
+    return fingerprint
 
 
 def _numpy_type(kind: str) -> Any:

@@ -8,7 +8,10 @@ import typer
 
 from logos_cli import __version__
 from logos_cli.commands.convert import convert
+from logos_cli.commands.doctor import doctor
 from logos_cli.commands.generate import generate
+from logos_cli.commands.inspect import inspect
+from logos_cli.commands.pull import pull
 from logos_cli.commands.quantize import quantize
 from logos_cli.commands.tasks import tasks
 
@@ -21,10 +24,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(pull)
 app.command()(convert)
 app.command()(quantize)
 app.command()(generate)
+app.command()(inspect)
 app.command()(tasks)
+app.command()(doctor)
 
 
 def show_version(asked: bool) -> None:

@@ -39,11 +39,11 @@ class LlamaCppEngine:
         self.model = self._load(offload)
         self.vocab = binding.llama_model_get_vocab(self.model)
         self.vocabulary = binding.llama_vocab_n_tokens(self.vocab)
-        self.full_precision = self.header.text("logos.scheme", self._file_scheme()).lower() == "f32"
+        self.full_precision = self.header.scheme == "f32"
         self.info = EngineInfo(
             name=path.stem,
             fingerprint=self.header.fingerprint,
-            scheme=self.header.text("logos.scheme") or self._file_scheme(),
+            scheme=self.header.scheme,
             context=self._context_length(),
             device=device,
             threads=self.threads,
@@ -68,14 +68,6 @@ class LlamaCppEngine:
         if not model:
             raise ModelFileError(f"{self.path}: llama.cpp cannot load it ({library.last_words()}); convert it again")
         return model
-
-    def _file_scheme(self) -> str:
-        """The commonest type among the matrices: what a file without our key was quantized to."""
-        sizes: dict[str, int] = {}
-        for tensor in self.header.tensors:
-            if len(tensor.shape) > 1:
-                sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.elements
-        return max(sizes, key=lambda name: sizes[name]).lower() if sizes else "unknown"
 
     def _context_length(self) -> int:
         return int(self.binding.llama_model_n_ctx_train(self.model))

@@ -2,7 +2,7 @@
 
     python -m logos_cli.engine_llamacpp_probe FILE
 
-Files that this tool wrote were read back when they were written and are not probed; others are probed once and then
+Files that this tool wrote carry a checksum of their header and are not probed; others are probed once and then
 remembered by fingerprint in the user's cache.
 """
 
@@ -25,7 +25,7 @@ _PATIENCE = 600  # seconds; a first read of many gigabytes from a slow disk
 
 def probe(header: GgufHeader) -> None:
     """Raise ModelFileError if a child process cannot load the file and decode one token."""
-    if header.text("logos.fingerprint"):
+    if header.sealed:
         return
     known: Path | None = None
     with suppress(OSError, RuntimeError):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import ModelFileError
+from logos_cli.gguf_seal import HEADER, header_sha256
 
 MAGIC = b"GGUF"
 # Key-value types: number -> (struct code, bytes); 8 is a string, 9 an array.
@@ -45,11 +46,15 @@ class GgufTensor:
 
 @dataclass(frozen=True)
 class GgufHeader:
+    """`sealed`: this tool wrote the file and its header is still what it was, so our own keys tell the truth. Other
+    programs copy them into files they make from ours."""
+
     path: Path
     size: int
     keys: Mapping[str, Any]
     tensors: tuple[GgufTensor, ...]
     data_start: int
+    sealed: bool
 
     def text(self, key: str, default: str = "") -> str:
         value = self.keys.get(key, default)
@@ -70,12 +75,22 @@ class GgufHeader:
     @property
     def fingerprint(self) -> str:
         """Written at convert; of a foreign file the hash of its scalar keys, size and tensor table."""
-        return self.text("logos.fingerprint") or self._hashed()
-
-    def _hashed(self) -> str:
+        if self.sealed:
+            return self.text("logos.fingerprint")
         scalars = {k: v for k, v in self.keys.items() if isinstance(v, (str, int, float, bool))}
         table = [(t.name, t.shape, t.type, t.offset) for t in self.tensors]
         return hashlib.sha256(json.dumps([self.size, scalars, table], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def scheme(self) -> str:
+        """The scheme it was written in; of a foreign file the commonest type among its matrices."""
+        if self.sealed:
+            return self.text("logos.scheme")
+        sizes: dict[str, int] = {}
+        for tensor in self.tensors:
+            if len(tensor.shape) > 1:
+                sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.elements
+        return max(sizes, key=lambda name: sizes[name]).lower() if sizes else "unknown"
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -206,4 +221,5 @@ def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
         tensors.append(GgufTensor(name, shape, kind.name, offset, nbytes))
     if len({tensor.name for tensor in tensors}) != len(tensors):
         raise at.damaged("two tensors of one name")
-    return GgufHeader(path, at.end, keys, tuple(tensors), start)
+    sealed = keys.get(HEADER) == header_sha256(data[:start])
+    return GgufHeader(path, at.end, keys, tuple(tensors), start, sealed)

@@ -14,6 +14,7 @@ from typing import Any
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.errors import EngineError, ModelFileError, OutputError
 from logos_cli.gguf_header import GgufHeader, GgufTensor, read_header
+from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, data_sha256, seal
 from logos_cli.quant.schemes import Scheme
 
 Progress = Callable[[int, int], None]
@@ -56,9 +57,11 @@ def quantize_gguf(source: Path, target: Path, scheme: Scheme, threads: int | Non
     header = check_source(source)
     fingerprint = hashlib.sha256(f"{header.fingerprint} {scheme.name} {library.VERSION}".encode()).hexdigest()
     keys = {"logos.scheme": scheme.name, "logos.fingerprint": fingerprint, "logos.quantized_from": header.fingerprint}
+    keys |= dict.fromkeys((DATA, HEADER), UNKNOWN)
     for message in run_child(source, target, scheme, threads, keys, dry_run=False):
         progress(message["number"], message["total"])
     written = read_header(target)
+    seal(target, written.data_start, {DATA: data_sha256(target, written.data_start)})
     wider = tuple(wider_tensors({t.name: t.type for t in written.tensors}, header, scheme))
     return QuantReport(scheme.name, header.size, written.size, written.bits_per_weight, wider)
 
@@ -81,8 +84,9 @@ def check_source(source: Path) -> GgufHeader:
     header = read_header(source)
     quantized = {t.type for t in header.tensors} - {"F32", "F16", "BF16"}
     if quantized:
-        scheme = header.text("logos.scheme") or ", ".join(sorted(quantized)).lower()
-        raise ModelFileError(f"{source} is already quantized ({scheme}); quantize the bf16, f16 or f32 file it was made from")
+        raise ModelFileError(
+            f"{source} is already quantized ({header.scheme}); quantize the bf16, f16 or f32 file it was made from"
+        )
     return header
 
 

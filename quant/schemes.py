@@ -9,13 +9,19 @@ from logos_cli.errors import UsageError
 
 @dataclass(frozen=True)
 class Scheme:
-    """`ftype` is llama.cpp's `llama_ftype`; `block` the values that share a scale; `main` the type of most matrices."""
+    """`ftype` is llama.cpp's `llama_ftype`; `block` the values that share a scale; `main` the type of most matrices.
+
+    `bits` a weight for the shape of LOGOS-1B, from llama.cpp's own dry run; `repacked`: llama.cpp keeps the layers'
+    matrices a second time, in the order its CPU kernels like.
+    """
 
     name: str
     ftype: int
     main: str
     block: int
+    bits: float
     wider: str
+    repacked: bool = False
 
     @property
     def quantized(self) -> bool:
@@ -25,15 +31,15 @@ class Scheme:
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
-        Scheme("f32", 0, "F32", 1, ""),
-        Scheme("f16", 1, "F16", 1, "vectors f32"),
-        Scheme("bf16", 32, "BF16", 1, "vectors f32"),
-        Scheme("q8_0", 7, "Q8_0", 32, "vectors f32"),
-        Scheme("q6_k", 18, "Q6_K", 256, "vectors f32"),
-        Scheme("q5_k_m", 17, "Q5_K", 256, "half of attn_v and ffn_down, the head: Q6_K"),
-        Scheme("q4_k_m", 15, "Q4_K", 256, "half of attn_v and ffn_down, the head: Q6_K"),
-        Scheme("q4_0", 2, "Q4_0", 32, "the head: Q6_K"),
-        Scheme("iq4_xs", 30, "IQ4_XS", 256, "the head Q6_K, attn_v Q5_K with many heads a key"),
+        Scheme("f32", 0, "F32", 1, 32, ""),
+        Scheme("f16", 1, "F16", 1, 16, "vectors f32"),
+        Scheme("bf16", 32, "BF16", 1, 16, "vectors f32"),
+        Scheme("q8_0", 7, "Q8_0", 32, 8.5, "vectors f32"),
+        Scheme("q6_k", 18, "Q6_K", 256, 6.56, "vectors f32"),
+        Scheme("q5_k_m", 17, "Q5_K", 256, 5.79, "half of attn_v and ffn_down, the head: Q6_K"),
+        Scheme("q4_k_m", 15, "Q4_K", 256, 5.06, "half of attn_v and ffn_down, the head: Q6_K", True),
+        Scheme("q4_0", 2, "Q4_0", 32, 4.86, "the head: Q6_K", True),
+        Scheme("iq4_xs", 30, "IQ4_XS", 256, 4.7, "the head Q6_K, attn_v Q5_K with many heads a key"),
     )
 }
 ALIASES = {"int8": "q8_0", "int4": "q4_k_m"}

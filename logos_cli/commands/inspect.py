@@ -1,0 +1,133 @@
+"""logos inspect logos-1b-int4.gguf"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from logos_cli.commands import options
+from logos_cli.errors import CheckpointError, LogosError, ModelFileError
+
+if TYPE_CHECKING:
+    from logos_cli.inspection import Inspection
+
+WIDTH = 80
+_PROVENANCE = {"quantized_from": "made from", "license": "licence"}
+
+
+def inspect(
+    model: Annotated[
+        str, typer.Argument(help="GGUF file, folder of a checkpoint, or the word nano.", metavar="MODEL", show_default=False)
+    ],
+    quick: Annotated[bool, typer.Option("--quick", help="Read the header only, not the weights.")] = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show what a model is, and whether the file is whole.
+
+    \b
+    Example: logos inspect logos-1b-int4.gguf
+    """
+    found = inspected(model, quick)
+    if as_json:
+        sys.stdout.write(json.dumps(document(found), indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(shown(found)) + "\n")
+    if found.problems:
+        sys.stdout.flush()
+        error: type[LogosError] = ModelFileError if found.format == "gguf" else CheckpointError
+        raise error(f"{found.path}: {found.problems[0]}; copy, download or convert it again")
+
+
+def inspected(model: str, quick: bool) -> Inspection:
+    from logos_cli.commands.models import model_path
+    from logos_cli.console import progress
+
+    path = model_path(model)
+    if path.is_dir():
+        from logos_cli.inspection_checkpoint import inspect_checkpoint
+
+        inspect_any, total = inspect_checkpoint, sum(file.stat().st_size for file in path.glob("*.safetensors"))
+    else:
+        from logos_cli.inspection_gguf import inspect_gguf
+
+        inspect_any, total = inspect_gguf, path.stat().st_size if path.is_file() else 0
+    with progress(f"reading {path.name}", total, "bytes") as bar:
+        return inspect_any(path, quick, bar.advance)
+
+
+def document(found: Inspection) -> dict[str, Any]:
+    return {
+        **asdict(found),
+        "path": str(found.path),
+        "parameters": found.parameters,
+        "bits_per_weight": round(found.bits_per_weight, 3),
+    }
+
+
+def shown(found: Inspection) -> Iterator[str]:
+    """Lines of at most 80 columns."""
+    from logos_cli.console import size
+
+    yield str(found.path)
+    for name, text in facts(found):
+        lead = f"  {name:<13}"
+        yield from wrap(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False)
+    yield ""
+    yield f"  {'tensors':<26} {'count':>6}  {'type':<7} {'parameters':>15}  {'size':>9}"
+    for group in found.tensors:
+        yield (
+            f"  {group.kind[:26]:<26} {group.count:>6}  {group.type.lower():<7} {group.parameters:>15,}  {size(group.bytes):>9}"
+        )
+
+
+def facts(found: Inspection) -> Iterator[tuple[str, str]]:
+    from logos_cli.console import size
+
+    shape, vocabulary = found.architecture, found.vocabulary
+    kind = "GGUF file" if found.format == "gguf" else "checkpoint"
+    yield "kind", f"{kind}, {size(found.bytes)}"
+    yield "scheme", f"{found.scheme}, {found.bits_per_weight:.2f} bits a weight"
+    layers, hidden, ffn, heads, kv_heads, context, theta = (
+        grouped(shape[name]) for name in ("layers", "hidden", "ffn", "heads", "kv_heads", "context", "rope_theta")
+    )
+    yield (
+        "model",
+        (
+            f"{shape['name']}: {found.parameters:,} parameters, {layers} layers, hidden {hidden}, FFN {ffn}, {heads} heads, "
+            f"{kv_heads} key-value heads" + (", head tied to the embedding" if shape["tied_head"] else "")
+        ),
+    )
+    scaling = "" if shape["rope_scaling"] == "none" else f", {shape['rope_scaling']} scaling"
+    yield "context", f"{context} tokens; rope theta {theta}{scaling}"
+    bos = {True: "; BOS is prepended", False: "; no BOS", None: ""}[vocabulary.adds_bos]
+    yield "vocabulary", f"{vocabulary.size:,} ids, {vocabulary.kind}{bos}"
+    total = len(vocabulary.markers) + len(vocabulary.missing)
+    lacking = f", missing: {' '.join(vocabulary.missing)}" if vocabulary.missing else ""
+    yield "markers", f"{len(vocabulary.markers)} of {total} are one token each{lacking}"
+    reserved = f" and {vocabulary.reserved} reserved" if vocabulary.reserved else ""
+    yield "other added", (" ".join(vocabulary.other) or "none") + reserved
+    if found.sampling:
+        yield "sampling", f"its own settings for {', '.join(found.sampling)}"
+    for name, value in found.provenance.items():
+        yield _PROVENANCE.get(name, name.replace("_", " ")), str(value)
+    if found.fingerprint:
+        yield "fingerprint", found.fingerprint
+    for file in found.files:
+        yield "file", f"{file['name']}, {file['size']:,} bytes"
+    yield "checked", ", ".join(found.checks) or "nothing"
+    for problem in found.problems:
+        yield "DAMAGED", problem
+
+
+def grouped(value: Any) -> str:
+    """A number with its thousands apart; what another program wrote in its place as it is."""
+    if isinstance(value, (int, float)):
+        return f"{value:,.0f}"
+    return "unknown" if value is None else str(value)[:40]

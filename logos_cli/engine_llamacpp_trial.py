@@ -1,0 +1,40 @@
+"""A short run of the installed llama.cpp in a process of its own: a build for another CPU dies of an illegal instruction.
+
+    python -m logos_cli.engine_llamacpp_trial FILE
+
+Prints one JSON object: the CPU features of the build, its GPU devices, tokens, and seconds to load FILE and write them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from logos_cli import engine_llamacpp_library as library
+from logos_cli.engine import EngineSettings, Request
+from logos_cli.engine_llamacpp import LlamaCppEngine
+from logos_cli.sampling import Sampling
+
+
+def main() -> int:
+    binding = library.load()
+    told = binding.llama_print_system_info().decode()
+    features = [
+        name.split(":")[-1].strip() for name, _, on in (part.partition("=") for part in told.split("|")) if on.strip() == "1"
+    ]
+    began = time.monotonic()
+    engine = LlamaCppEngine(Path(sys.argv[1]), EngineSettings(device="cpu"))
+    prompt = engine.encode("<MoleculeS>")
+    (answer,) = engine.generate(
+        [Request(0, prompt, range(1))], Sampling(temperature=0, max_tokens=40), ["<MoleculeE>"], single=True
+    )
+    assert answer is not None
+    found = {"features": features, "gpus": library.gpu_names(), "tokens": len(answer.tokens)}
+    sys.stdout.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 3)}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
