@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := .demo
 
-.PHONY: demo test check format clean
+.PHONY: demo test check fuzz soak docs format clean
 
 $(STAMP): pyproject.toml
 	@echo "== setting up $(VENV): pip compiles llama-cpp-python from source, about 3 minutes on 2 cores (once) =="
@@ -33,6 +33,17 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy logos_cli tests
+
+# 2,000 damaged files through every command that reads them, about a quarter of an hour.
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py --count 2000
+
+# 200,000 rows in flat memory, then 40 kills with --resume; about half an hour.
+soak: $(STAMP)
+	$(BIN)/python tests/soak.py
+
+docs: $(STAMP)
+	$(BIN)/python docs/make_cli.py
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,74 +1,15 @@
-"""Entry point: runs a command and turns every end into the contract's exit code and at most one line."""
+"""Entry point, kept short: what stands here runs before any import can take time."""
 
 from __future__ import annotations
 
-import io
-import os
 import signal
-import sys
-import traceback
 
-import typer
+# Until `main` catches it, Ctrl-C ends the program as it ends any other, not with a traceback out of some import.
+# A script's background job has it ignored, and goes on ignoring it.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from logos_cli.errors import LogosError
-
-INTERRUPTED = 130
-
-
-def main() -> None:
-    if hasattr(signal, "SIGPIPE"):
-        # A closed pipe ends the program as it ends cat: silently, status 141 in the shell.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # `kill` and batch systems: leave through the same doors as an error, so that nothing half-written stays behind.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # started with >&-
-    # Records are UTF-8 whatever the locale; what Unicode forbids (a lone surrogate in a JSON id) is escaped.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
-
-
-def run(arguments: list[str]) -> int:
-    from logos_cli.app import app
-
-    debug = "--debug" in arguments
-    try:
-        code = app(args=arguments, prog_name="logos", standalone_mode=False)
-        # Typer turns Ctrl-C into an exit code of its own.
-        if code == INTERRUPTED:
-            return fail("interrupted", INTERRUPTED)
-        return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
-        return fail("interrupted", INTERRUPTED, debug)
-    except LogosError as error:
-        return fail(str(error), error.exit_code, debug)
-    except typer.TyperException as error:
-        names = [command.callback.__name__ for command in app.registered_commands if command.callback]
-        about = next((argument for argument in arguments if argument in names), "")
-        return fail(f"{error.format_message()} See: logos {about} --help", error.exit_code, debug)
-    except OSError as error:
-        # The rest of a failing system: a full disk behind stdout, a vanished working folder.
-        silence_stdout()
-        place = f"{error.filename}: " if error.filename else ""
-        return fail(f"{place}{error.strerror or error}", 1, debug)
-
-
-def fail(message: str, code: int, debug: bool = False) -> int:
-    """Say it in one line, under --debug after the traceback; the exit code."""
-    if debug:
-        traceback.print_exc()
-    if sys.stderr is not None:
-        sys.stderr.write(f"logos: {' '.join(message.split())}\n")
-    return code
-
-
-def silence_stdout() -> None:
-    """What could not be flushed once must not raise again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
+from logos_cli.command_line import main
 
 if __name__ == "__main__":
     main()

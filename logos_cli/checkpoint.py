@@ -18,7 +18,9 @@ from logos_cli.errors import CheckpointError
 
 PIECE = 64 << 20  # most bytes of a tensor read at once
 _DTYPES = {"BF16": 2, "F16": 2, "F32": 4}
-_LONGEST_HEADER = 100 << 20  # the safetensors format's own limit
+# The format allows headers of 100 MB; those of real models are under 1 MB, and a table takes many times its text in memory.
+_LONGEST_HEADER = 16 << 20
+_LONGEST_JSON = 64 << 20  # the tokenizer.json of Llama 3 has 17 MB
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,12 @@ class Checkpoint:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise CheckpointError(f"{path.parent}: {path.name} is missing; this is no complete checkpoint folder")
     try:
+        if path.stat().st_size > _LONGEST_JSON:
+            raise CheckpointError(f"{path}: {path.stat().st_size:,} bytes are too many for this file; download it again")
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent}: {path.name} is missing; this is no complete checkpoint folder") from None
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -45,10 +45,10 @@ class Finding:
     remedy: str = ""
 
 
-def diagnose() -> Iterator[Finding]:
-    """All findings, in the order in which a person would read them."""
+def diagnose(small_model: Callable[[], Path]) -> Iterator[Finding]:
+    """All findings, in the order in which a person would read them; `small_model` gives a GGUF to try."""
     yield from versions()
-    trial = run_trial()
+    trial = run_trial(small_model)
     yield from build(trial)
     yield from gpus(trial)
     yield from folders()
@@ -118,11 +118,9 @@ class Trial:
     failure: str = ""
 
 
-def run_trial() -> Trial:
+def run_trial(small_model: Callable[[], Path]) -> Trial:
     try:
-        from logos_cli.convert.bundled import nano_model
-
-        command = [sys.executable, "-m", "logos_cli.engine_llamacpp_trial", str(nano_model())]
+        command = [sys.executable, "-m", "logos_cli.engine_llamacpp_trial", str(small_model())]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PATIENCE)
     except (LogosError, ImportError) as error:
         return Trial({}, str(error))

@@ -134,12 +134,15 @@ class LlamaCppEngine:
             context = self._open(1 if single else padded_rows(self.settings.batch), cells)
             most = min(self.settings.batch, context.streams)
             slots = Slots(context, sampler, sampling, ends, self.info.context, most)
-            for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
-                if done is None:
-                    yield None
-                    continue
-                text = self.decode(done.tokens)
-                yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
+            try:
+                for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
+                    if done is None:
+                        yield None
+                        continue
+                    text = self.decode(done.tokens)
+                    yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
+            except FloatingPointError as error:
+                raise EngineError(f"{self.path}: {error}, the file is damaged; see: logos inspect {self.path}") from None
 
     def _cells(self, prompt: int, max_tokens: int) -> int:
         """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""

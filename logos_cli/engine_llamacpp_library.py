@@ -78,6 +78,9 @@ def load() -> Any:
         raise MissingDependency(
             f"llama-cpp-python {found} is installed, this tool needs {VERSION}; run: pip install llama-cpp-python=={VERSION}"
         )
+    if not _debug.is_set():
+        # An abort would otherwise call gdb and print pages of its backtrace; the library asks for this when it loads.
+        os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from llama_cpp import llama_cpp as binding
 
     def keep_message(level: int, text: bytes, _: Any) -> None:

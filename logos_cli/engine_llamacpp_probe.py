@@ -38,7 +38,8 @@ def probe(header: GgufHeader) -> None:
     except subprocess.TimeoutExpired:
         raise ModelFileError(f"{header.path}: llama.cpp did not load it within {_PATIENCE} s; is the file damaged?") from None
     if done.returncode != LOADED:
-        told = done.stdout.strip().splitlines()[-1:] or [f"llama.cpp ended with status {done.returncode}"]
+        # Its own words, else those of an abort: "…: GGML_ASSERT(…) failed".
+        told = (done.stdout or done.stderr).strip().splitlines()[-1:] or [f"llama.cpp ended with status {done.returncode}"]
         raise ModelFileError(f"{header.path}: cannot be loaded ({told[0][:200]}); it may be damaged, or for another llama.cpp")
     if known is None:
         return

@@ -23,7 +23,7 @@ MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
-_MOST_ITEMS = 1 << 22  # of an array: far more than any vocabulary has tokens or merges
+_MOST_ITEMS = 1 << 22  # of all arrays together: many times what any vocabulary has of tokens, types, scores and merges
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,14 @@ class GgufTensor:
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """`sealed`: this tool wrote the file and its header is still what it was, so our own keys tell the truth. Other
-    programs copy them into files they make from ours."""
+    """`sha256` is that of everything before the data (see `gguf_seal.header_sha256`)."""
 
     path: Path
     size: int
     keys: Mapping[str, Any]
     tensors: tuple[GgufTensor, ...]
     data_start: int
-    sealed: bool
+    sha256: str
 
     def text(self, key: str, default: str = "") -> str:
         value = self.keys.get(key, default)
@@ -73,13 +72,17 @@ class GgufHeader:
         return 8 * sum(tensor.nbytes for tensor in self.tensors) / max(1, self.elements)
 
     @property
+    def sealed(self) -> bool:
+        """Whether this tool wrote the file and its header is still what it was, so that our own keys tell the truth:
+        other programs copy them into files they make from ours."""
+        return self.text(HEADER) == self.sha256
+
+    @property
     def fingerprint(self) -> str:
-        """Written at convert; of a foreign file the hash of its scalar keys, size and tensor table."""
-        if self.sealed:
-            return self.text("logos.fingerprint")
-        scalars = {k: v for k, v in self.keys.items() if isinstance(v, (str, int, float, bool))}
-        table = [(t.name, t.shape, t.type, t.offset) for t in self.tensors]
-        return hashlib.sha256(json.dumps([self.size, scalars, table], sort_keys=True).encode()).hexdigest()
+        """Written at convert; of a foreign file the hash of its size and header."""
+        return (
+            self.text("logos.fingerprint") if self.sealed else hashlib.sha256(f"{self.size} {self.sha256}".encode()).hexdigest()
+        )
 
     @property
     def scheme(self) -> str:
@@ -109,6 +112,7 @@ class _Cursor:
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
         self.path, self.data, self.at, self.end = path, data, 0, len(data)
+        self.items = 0
 
     def damaged(self, what: str) -> ModelFileError:
         return ModelFileError(f"{self.path}: damaged GGUF header at byte {self.at:,} ({what}); copy or convert it again")
@@ -134,7 +138,8 @@ class _Cursor:
 
     def array(self) -> list[Any]:
         kind, count = self.take("I"), self.take("Q")
-        if count > _MOST_ITEMS:
+        self.items += count
+        if self.items > _MOST_ITEMS:
             raise self.damaged(f"an array of {count:,} items")
         if kind == _STRING:
             if count * 8 > self.end - self.at:
@@ -221,5 +226,4 @@ def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
         tensors.append(GgufTensor(name, shape, kind.name, offset, nbytes))
     if len({tensor.name for tensor in tensors}) != len(tensors):
         raise at.damaged("two tensors of one name")
-    sealed = keys.get(HEADER) == header_sha256(data[:start])
-    return GgufHeader(path, at.end, keys, tuple(tensors), start, sealed)
+    return GgufHeader(path, at.end, keys, tuple(tensors), start, header_sha256(data[:start]))

@@ -132,10 +132,13 @@ class Sampler:
 
         `logits` [B, V] float32 is used as scratch space and left as it was; `seen[b]` are the distinct ids of slot
         b's prompt and output (needed only with a repetition penalty); `u` [B] are uniform numbers in [0, 1).
+        Raises FloatingPointError for logits that are no numbers.
         """
         import numpy as np
 
         total = log_sum_exp(logits)
+        if not np.isfinite(total).all():
+            raise FloatingPointError("NaN or infinity among the logits")
         penalty = np.float32(self.settings.repetition_penalty)
         where: tuple[Any, Any] | None = None
         if penalty != 1:

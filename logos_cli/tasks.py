@@ -92,7 +92,7 @@ def usable(smiles: str) -> str:
 
 def reaction_side(value: str, side: int) -> str:
     """Side 0 (reactants) or -1 (product) of a reaction SMILES `A.B>agents>P`; any other SMILES as it is."""
-    parts = _ARROW.split(value)
+    parts = _ARROW.split(refuse_markers(value))
     if len(parts) == 1:
         return value
     if len(parts) != 3:

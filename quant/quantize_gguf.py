@@ -55,6 +55,9 @@ def quantize_gguf(source: Path, target: Path, scheme: Scheme, threads: int | Non
     Raises ModelFileError for a source that cannot be quantized, OutputError for a target that cannot be written.
     """
     header = check_source(source)
+    if header.sealed and data_sha256(source, header.data_start) != header.text(DATA):
+        # The smaller file would look whole.
+        raise ModelFileError(f"{source}: the data is damaged (its checksum differs); copy or convert it again")
     fingerprint = hashlib.sha256(f"{header.fingerprint} {scheme.name} {library.VERSION}".encode()).hexdigest()
     keys = {"logos.scheme": scheme.name, "logos.fingerprint": fingerprint, "logos.quantized_from": header.fingerprint}
     keys |= dict.fromkeys((DATA, HEADER), UNKNOWN)

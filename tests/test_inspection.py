@@ -55,6 +55,13 @@ def test_a_flipped_bit_in_the_data(logos: Callable[..., Run], nano_int4: Path, t
     assert logos("inspect", path, "--quick").code == 0
 
 
+def test_damage_is_not_quantized_into_a_whole_file(logos: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(nano_bf16, tmp_path / "m.gguf"))
+    flipped(path, path.stat().st_size - 1000)
+    found = logos("quantize", path, "-o", tmp_path / "q.gguf")
+    assert found.code == 1 and "checksum differs" in found.err and not (tmp_path / "q.gguf").exists()
+
+
 def test_a_changed_header(logos: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     """Another program that works on our file keeps our keys: they are not believed then."""
     path = tmp_path / "m.gguf"

@@ -221,31 +221,6 @@ def test_a_changed_setting_is_refused_by_name(logos: Callable[..., Run], tmp_pat
     assert "unfinished run" in logos("generate", "retro", DRUGS, "-o", out).err
 
 
-def test_ctrl_c(private_cache: Path, tmp_path: Path) -> None:
-    out = tmp_path / "o.jsonl"
-    command = [*LOGOS.split(), "generate", "retro", str(DRUGS), "-n", "400", "-o", str(out)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while size(out) < 1000 and child.poll() is None:
-        time.sleep(0.01)
-    began = time.monotonic()
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=20)
-    assert (child.returncode, time.monotonic() - began < 3) == (130, True)
-    assert err.splitlines()[-1] == "logos: interrupted" and "Traceback" not in err
-    assert out.with_name("o.jsonl.partial").exists() and not out.exists()
-
-
-def test_ctrl_c_while_quantizing_leaves_nothing(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
-    command = [*LOGOS.split(), "quantize", str(nano_bf16), "-o", str(tmp_path / "q.gguf"), "--type", "iq4_xs", "--threads", "1"]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.iterdir()) and child.poll() is None:
-        time.sleep(0.005)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=20)
-    assert child.returncode == 130 and err.splitlines()[-1] == "logos: interrupted"
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_read_only_cache_does_no_harm(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import pytest
 from conftest import Run
 
+LOGOS = Path(sys.executable).with_name("logos")
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -38,12 +44,41 @@ def test_the_tree_is_true() -> None:
                 assert f"{top}/{file.name}" in listed, f"{file} is not in the README's tree"
 
 
+def test_the_reference_of_commands_is_what_the_commands_say() -> None:
+    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make_cli.py")
+    assert spec and spec.loader
+    make_cli = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_cli)
+    assert (ROOT / "docs" / "cli.md").read_text() == make_cli.document(), "run: make docs"
+
+
+def test_help_reads_well_in_80_columns(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    overview = logos("--help").out
+    commands = re.findall(r"^## logos (\w+)$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
+    assert len(commands) >= 7
+    assert "..." not in overview.split("Commands:")[1], "each command's first line fits"
+    for command in commands:
+        shown = logos(command, "--help").out
+        assert max(map(len, shown.splitlines())) <= 80
+        (example,) = re.findall(r"^  Example: (.*)$", shown, re.MULTILINE)
+        assert f"logos {command}" in example
+
+
+def test_the_tab_key(private_cache: Path) -> None:
+    """What bash asks the command when Tab is pressed."""
+    for words, answer in (("logos ins", "inspect"), ("logos generate ret", "retro"), ("logos convert nano --type int", "int4")):
+        asked = {"_LOGOS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        done = subprocess.run([LOGOS], env={**os.environ, **asked}, check=False, capture_output=True, text=True)
+        assert answer in done.stdout.split(), words
+
+
 def test_every_option_shown_exists(logos: Callable[..., Run]) -> None:
     @cache
     def helped(command: str) -> str:
         return logos(command, "--help").out
 
-    shown = re.findall(r"logos (convert|quantize|generate)\b([^|`\n#]*)", README)
+    shown = re.findall(r"logos (pull|convert|quantize|generate|inspect)\b([^|`\n#]*)", README)
     assert len(shown) > 10
     for command, rest in shown:
         for option in re.findall(r"(?<!\S)\[?(--?[a-z][a-z-]*)", rest):

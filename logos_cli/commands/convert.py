@@ -36,8 +36,9 @@ def convert(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Turn a checkpoint into a model file, quantized in the same command if --type says so.
+    """Turn a checkpoint into a model file, int8 or int4 if asked.
 
+    \b
     Example: logos convert LOGOS-pretrain-1B/ -o logos-1b-int4.gguf --type int4
     """
     from logos_cli.checkpoint import Checkpoint

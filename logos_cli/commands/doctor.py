@@ -29,11 +29,12 @@ def doctor(as_json: options.Json = False, debug: options.Debug = False) -> None:
     \b
     Example: logos doctor
     """
+    from logos_cli.commands.models import model_path
     from logos_cli.diagnosis import diagnose
     from logos_cli.footprint import footprints
     from logos_cli.memory import available_bytes
 
-    findings, free = list(diagnose()), available_bytes()
+    findings, free = list(diagnose(lambda: model_path("nano"))), available_bytes()
     if as_json:
         found = {
             "findings": [asdict(f) for f in findings],

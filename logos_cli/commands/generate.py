@@ -30,7 +30,9 @@ class RowsFailed(LogosError):
 
 
 def generate(
-    task: Annotated[str, typer.Argument(help="retro, react, molecule or raw.", metavar="TASK")],
+    task: Annotated[
+        str, typer.Argument(help="retro, react, molecule or raw.", metavar="TASK", autocompletion=options.task_names)
+    ],
     input: Annotated[
         str | None, typer.Argument(help=".smi .csv .tsv .jsonl, also .gz; - or nothing reads stdin.", metavar="INPUT")
     ] = None,
@@ -66,8 +68,9 @@ def generate(
     id_column: Annotated[str | None, typer.Option("--id-column", help="Column of a table.", show_default=False)] = None,
     debug: options.Debug = False,
 ) -> None:
-    """Answer every row of a file or pipe; records on stdout, everything else on stderr.
+    """Answer every row of a file or pipe, one JSON line each.
 
+    \b
     Example: logos generate retro products.smi --top 5 --format smi > reactants.smi
     """
     from logos_cli.commands.models import open_model

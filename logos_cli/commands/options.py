@@ -21,13 +21,33 @@ class Format(StrEnum):
     csv = "csv"
 
 
+def task_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from logos_cli.tasks import TASKS
+
+    return [name for name in TASKS if name.startswith(incomplete)]
+
+
+def scheme_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from logos_cli.quant.schemes import ALIASES, SCHEMES
+
+    return [name for name in (*ALIASES, *SCHEMES) if name.startswith(incomplete)]
+
+
 Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="GGUF file, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
 Type = Annotated[
-    str, typer.Option("--type", help="f32 f16 bf16, int8 int4, or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs.", metavar="TYPE")
+    str,
+    typer.Option(
+        "--type",
+        help="f32 f16 bf16, int8 int4, or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs.",
+        metavar="TYPE",
+        autocompletion=scheme_names,
+    ),
 ]
 Threads = Annotated[
     int | None,

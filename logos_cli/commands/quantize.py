@@ -24,8 +24,9 @@ def quantize(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Make a smaller GGUF with llama.cpp's own quantizer.
+    """Make a smaller model file of an unquantized one.
 
+    \b
     Example: logos quantize logos-1b-bf16.gguf -o logos-1b-int4.gguf --type int4
     """
     from logos_cli.commands.models import model_path

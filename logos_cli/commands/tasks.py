@@ -12,8 +12,9 @@ from logos_cli.commands import options
 
 
 def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
-    """What each task takes and asks, and every default with its source.
+    """Show each task's input, prompt, stops and defaults.
 
+    \b
     Example: logos tasks -m logos-1b-int4.gguf
     """
     from logos_cli.commands.models import model_path

@@ -1,0 +1,22 @@
+"""A short run of the fuzzer, another part of its sequence for each kind of file; `make fuzz` is the long one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZ = Path(__file__).parent / "fuzz.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the fuzzer forks")
+def test_damage_at_random(tmp_path: Path) -> None:
+    """In a process of its own, since it forks, and this one has threads."""
+    done = subprocess.run(
+        [sys.executable, str(FUZZ), "--count", "24", "--first", "100000"],
+        check=False, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0 and "24 mutations, 0 complaints" in done.stdout, done.stdout[-5000:] + done.stderr

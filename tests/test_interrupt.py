@@ -1,0 +1,76 @@
+"""Ctrl-C at any moment: exit 130 at once, one line, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LOGOS = [sys.executable, "-m", "logos_cli"]
+# Measured by hand at 0.1 to 0.8 s on a 1B model under load; here the machine may also be busy with other tests.
+AT_ONCE = 3.0
+
+
+def interrupted(child: subprocess.Popen[str]) -> tuple[int, str, float]:
+    """(exit code, stderr, seconds until the end) after Ctrl-C."""
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=20)
+    return child.returncode, err, time.monotonic() - began
+
+
+def started(*arguments: str | Path) -> subprocess.Popen[str]:
+    command = [*LOGOS, *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
+
+
+def wait_for(ready: Callable[[], bool], child: subprocess.Popen[str]) -> None:
+    while not ready() and child.poll() is None:
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def long_rows(tmp_path: Path) -> Path:
+    """Prompts of some 700 tokens each, so that a good part of the run is prefill."""
+    path = tmp_path / "long.jsonl"
+    reactants = ["CC(C)(C)OC(=O)N1CCC(CC1)C(=O)Nc1ccc(cc1)S(=O)(=O)N"] * 24
+    path.write_text("".join(json.dumps({"id": i, "smiles": [*reactants, "C" * (i + 1)]}) + "\n" for i in range(400)))
+    return path
+
+
+def test_at_any_moment_of_a_run(private_cache: Path, nano_bf16: Path, long_rows: Path, tmp_path: Path) -> None:
+    """Imports, load, prefill, decode: whatever the moment hits."""
+    for tenth in range(3, 18, 2):
+        child = started("generate", "react", long_rows, "-m", nano_bf16, "-n", "4", "-o", tmp_path / f"o{tenth}.jsonl")
+        time.sleep(tenth / 10)
+        code, err, seconds = interrupted(child)
+        # Before our first line has run, Python itself dies of the signal.
+        assert code in (130, -signal.SIGINT) and seconds < AT_ONCE and "Traceback" not in err, (tenth, code, err)
+        assert not (tmp_path / f"o{tenth}.jsonl").exists()
+        if code == 130:
+            assert err.splitlines()[-1] == "logos: interrupted"
+
+
+def test_while_decoding(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
+    out, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
+    child = started("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out)
+    wait_for(lambda: partial.exists() and partial.stat().st_size > 1000, child)
+    code, err, seconds = interrupted(child)
+    assert (code, err, seconds < AT_ONCE) == (130, "logos: interrupted\n", True)
+    assert partial.exists() and not out.exists()
+
+
+@pytest.mark.parametrize("command", [["quantize"], ["convert", "nano"]], ids=["quantize", "convert"])
+def test_while_quantizing(command: list[str], private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
+    source = command[1:] or [str(nano_bf16)]
+    child = started(command[0], *source, "-o", tmp_path / "q.gguf", "--type", "iq4_xs", "--threads", "1")
+    wait_for(lambda: bool(list(tmp_path.iterdir())), child)
+    code, err, seconds = interrupted(child)
+    assert (code, err, seconds < AT_ONCE) == (130, "logos: interrupted\n", True)
+    assert list(tmp_path.iterdir()) == []
