@@ -48,7 +48,8 @@ def long_run(rows: Path, count: int, out: Path) -> bool:
     command = [*LOGOS, "generate", "retro", str(rows), *MODEL, "-n", "1", "-o", str(out)]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     partial = out.with_name(out.name + ".partial")
-    done, tenths, place = 0, [], 0
+    done, place = 0, 0
+    tenths: list[tuple[float, int]] = []  # seconds, resident bytes
     began = time.monotonic()
     while child.poll() is None and len(tenths) < 10:
         time.sleep(0.2)

@@ -117,7 +117,7 @@ def test_a_gguf_cut_at_every_section(tmp_path: Path, tiny_gguf: Callable[[str], 
         path = tmp_path / "m.gguf"
         path.write_bytes(data[:size])
         refused(tmp_path, path, ["inspect", path])
-        last = ["quantize", path, "-o", tmp_path / "out.gguf"] if size % 2 else ["tasks", "-m", path]
+        last: list[str | Path] = ["quantize", path, "-o", tmp_path / "out.gguf"] if size % 2 else ["tasks", "-m", path]
         refused(tmp_path, path, last)
 
 
@@ -161,6 +161,11 @@ def index(**weight_map: str) -> Callable[[Path], None]:
     return change
 
 
+def replaced(path: Path) -> Path:
+    path.unlink()
+    return path
+
+
 def cut_tokenizer(folder: Path) -> None:
     path = folder / "tokenizer.json"
     path.write_bytes(path.read_bytes()[:5000])
@@ -181,8 +186,8 @@ CHECKPOINTS: dict[str, Callable[[Path], object]] = {
     "offsets no numbers": weights(lambda t: t[NORM].update(data_offsets=["0", None])),
     "entry no object": weights(lambda t: t.update({NORM: 7})),
     "no config": lambda f: (f / "config.json").unlink(),
-    "config a folder": lambda f: ((f / "config.json").unlink(), (f / "config.json").mkdir()),
-    "config a pipe": lambda f: ((f / "config.json").unlink(), os.mkfifo(f / "config.json")),
+    "config a folder": lambda f: replaced(f / "config.json").mkdir(),
+    "config a pipe": lambda f: os.mkfifo(replaced(f / "config.json")),
     "config a list": lambda f: (f / "config.json").write_text("[1]"),
     "config NaN": lambda f: config(f, rms_norm_eps=float("nan")),
     "config text": lambda f: config(f, num_hidden_layers="2"),
