@@ -33,6 +33,7 @@ PRE_TOKENIZERS = {
     (QWEN2, False): "qwen2",
     (GPT2, False): "gpt-2",
 }
+_REMEDY = "take the tokenizer.json of a LOGOS checkpoint"
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 
 
@@ -64,17 +65,17 @@ def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
     document = read_json(path)
     model = document.get("model")
     if not isinstance(model, dict) or model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
-        raise TokenizerError(f"{path}: not a byte-level BPE vocabulary; only those are supported")
+        raise TokenizerError(f"{path}: not a byte-level BPE vocabulary; {_REMEDY}")
     if model.get("byte_fallback") or model.get("unk_token") or not isinstance(model.get("merges"), list):
-        raise TokenizerError(f"{path}: a BPE with byte fallback, an unknown token or no merges is not supported")
+        raise TokenizerError(f"{path}: a BPE with byte fallback, an unknown token or no merges is not supported; {_REMEDY}")
     pattern = split_pattern(path, document)
     pre = PRE_TOKENIZERS.get((pattern, bool(model.get("ignore_merges"))))
     if pre is None:
         merges = "with" if model.get("ignore_merges") else "without"
-        raise TokenizerError(f"{path}: unknown pre-tokenizer {merges} ignore_merges, its pattern: {pattern}")
+        raise TokenizerError(f"{path}: unknown pre-tokenizer {merges} ignore_merges, its pattern: {pattern}; {_REMEDY}")
     normalizer = document.get("normalizer")
     if normalizer is not None and not (pre == "qwen2" and normalizer == {"type": "NFC"}):
-        raise TokenizerError(f"{path}: a normalizer is not supported: {str(normalizer)[:100]}")
+        raise TokenizerError(f"{path}: a normalizer is not supported: {str(normalizer)[:100]}; {_REMEDY}")
     tokens, types = token_table(path, model["vocab"], document.get("added_tokens") or [], checkpoint.config.vocabulary)
     check_markers(path, document.get("added_tokens") or [])
     # It warns about pair templates, which no prompt of ours uses.
@@ -100,7 +101,7 @@ def split_pattern(path: Path, document: dict[str, Any]) -> str:
         pattern = split.get("pattern") or {}
         if split.get("behavior") == "Isolated" and not split.get("invert") and "Regex" in pattern:
             return str(pattern["Regex"])
-    raise TokenizerError(f"{path}: unknown pre-tokenizer: {str(found)[:300]}")
+    raise TokenizerError(f"{path}: unknown pre-tokenizer: {str(found)[:200]}; {_REMEDY}")
 
 
 def token_table(path: Path, vocab: dict[str, int], added: list[Any], size: int) -> tuple[list[str], list[int]]:
@@ -116,9 +117,11 @@ def token_table(path: Path, vocab: dict[str, int], added: list[Any], size: int) 
         raise TokenizerError(f"{path}: damaged vocabulary; download it again") from None
     for text, number, kind in entries:
         if type(number) is not int or not 0 <= number < size:
-            raise TokenizerError(f"{path}: token {text[:40]!r} has id {number}, config.json's vocab_size is {size:,}")
+            raise TokenizerError(
+                f"{path}: token {text[:40]!r} has id {number}, config.json's vocab_size is {size:,}; {_REMEDY}"
+            )
         if types[number] != UNUSED and tokens[number] != text:
-            raise TokenizerError(f"{path}: tokens {tokens[number][:40]!r} and {text[:40]!r} share id {number}")
+            raise TokenizerError(f"{path}: tokens {tokens[number][:40]!r} and {text[:40]!r} share id {number}; {_REMEDY}")
         tokens[number], types[number] = text, kind
     return tokens, types
 
@@ -136,4 +139,4 @@ def check_markers(path: Path, added: list[Any]) -> None:
     names = {entry["content"] for entry in added}
     for marker in MARKERS:
         if marker not in names:
-            raise TokenizerError(f"{path}: marker {marker} is not one token here; this is no LOGOS vocabulary")
+            raise TokenizerError(f"{path}: marker {marker} is not one token here; {_REMEDY}")

@@ -19,6 +19,7 @@ from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.errors import CheckpointError, OutputError
 from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, seal
+from logos_cli.hub_manifest import read_manifest
 
 if TYPE_CHECKING:
     import gguf
@@ -157,6 +158,10 @@ def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab
     writer.add_rope_dimension_count(config.head)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     vocab.write(writer)
+    if manifest := read_manifest(checkpoint.path):
+        writer.add_string("logos.source", f"{manifest.repo}@{manifest.commit}")
+        if manifest.license:
+            writer.add_license(manifest.license)
     writer.add_string("logos.scheme", scheme)
     for key in (FINGERPRINT, DATA, HEADER):
         writer.add_string(key, UNKNOWN)  # `seal` fills them in once the data has gone by

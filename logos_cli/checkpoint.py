@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import CheckpointError
+from logos_cli.files import is_lfs_pointer
 
 PIECE = 64 << 20  # most bytes of a tensor read at once
 _DTYPES = {"BF16": 2, "F16": 2, "F32": 4}
@@ -122,7 +123,7 @@ class Checkpoint:
 
 def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise CheckpointError(f"{path.parent}: {path.name} is missing; this is no complete checkpoint folder")
+        raise CheckpointError(f"{path.parent}: {path.name} is missing; download the whole folder, for example with logos pull")
     try:
         if path.stat().st_size > _LONGEST_JSON:
             raise CheckpointError(f"{path}: {path.stat().st_size:,} bytes are too many for this file; download it again")
@@ -142,7 +143,7 @@ def read_config(path: Path) -> Config:
     architecture = names[0] if isinstance(names, list) and names else raw.get("model_type", "none")
     if architecture != "LlamaForCausalLM":
         raise CheckpointError(
-            f"{path}: architecture {architecture!r} is not supported, only LlamaForCausalLM (LOGOS-1B and 3B; not yet the 8B)"
+            f"{path}: architecture {str(architecture)[:60]!r}; only LlamaForCausalLM is read (LOGOS-1B and 3B, not yet the 8B)"
         )
 
     def number(key: str, default: float | None = None, kind: type = int) -> Any:
@@ -150,26 +151,28 @@ def read_config(path: Path) -> Config:
         # No size in a model comes near 2^40; a larger one is damage, and integers of JSON know no limit.
         good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1 << 40
         if not good or (kind is int and value != int(value)):
-            raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected")
+            raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected; download it again")
         return kind(value)
 
     for key in ("attention_bias", "mlp_bias"):
         if raw.get(key):
-            raise CheckpointError(f"{path}: {key} is {raw[key]!r}; biases are not supported")
+            raise CheckpointError(f"{path}: {key} is {raw[key]!r}; biases are not supported, use a LOGOS checkpoint")
     if raw.get("hidden_act", "silu") != "silu":
         raise CheckpointError(f"{path}: hidden_act is {raw['hidden_act']!r}, only silu is supported")
     heads, hidden = number("num_attention_heads"), number("hidden_size")
     kv_heads = number("num_key_value_heads", heads)
     head = number("head_dim", hidden // heads) if raw.get("head_dim") is not None else hidden // heads
     if heads % kv_heads or head < 2 or head % 2:
-        raise CheckpointError(f"{path}: {heads} heads with {kv_heads} key-value heads of size {head} do not fit together")
+        raise CheckpointError(
+            f"{path}: {heads} heads with {kv_heads} key-value heads of size {head} do not fit; download it again"
+        )
     # transformers 5 moved rope_theta and the scaling into rope_parameters.
     rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
     if not isinstance(rope, dict):
-        raise CheckpointError(f"{path}: rope_scaling is {rope!r}, an object is expected")
+        raise CheckpointError(f"{path}: rope_scaling is {rope!r}, an object is expected; download it again")
     theta = raw.get("rope_theta", rope.get("rope_theta", 10000.0))
     if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
-        raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected")
+        raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected; download it again")
     return Config(
         architecture, number("vocab_size"), hidden, number("intermediate_size"), number("num_hidden_layers"), heads,
         kv_heads, head, number("max_position_embeddings"), number("rms_norm_eps", None, float), float(theta),
@@ -187,7 +190,7 @@ def read_rope_scaling(path: Path, rope: dict[str, Any]) -> RopeScaling | None:
     def number(key: str) -> float:
         value = rope.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1 << 40:
-            raise CheckpointError(f"{path}: rope_scaling: {key} is {value!r}, a positive number is expected")
+            raise CheckpointError(f"{path}: rope_scaling: {key} is {value!r}, a positive number is expected; download it again")
         return float(value)
 
     low, high = number("low_freq_factor"), number("high_freq_factor")
@@ -208,7 +211,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         shards = sorted(set(weight_map.values()))
         for shard in shards:
             if Path(shard).name != shard or shard in ("", ".", ".."):
-                raise CheckpointError(f"{index}: shard {shard!r} lies outside the checkpoint folder; refused")
+                raise CheckpointError(f"{index}: shard {shard!r} lies outside the checkpoint folder; download it again")
         missing = [shard for shard in shards if not (folder / shard).is_file()]
         if missing:
             raise CheckpointError(f"{folder}: missing shard {', '.join(missing)}; download it again")
@@ -227,7 +230,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{folder / pickles[0]}: pickled weights can run code and are never loaded; save the model as safetensors"
         )
-    raise CheckpointError(f"{folder}: no model.safetensors and no index of shards; this is no complete checkpoint folder")
+    raise CheckpointError(f"{folder}: no model.safetensors and no index of shards; download the whole folder, with logos pull")
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -237,6 +240,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
+                if is_lfs_pointer(path):
+                    raise CheckpointError(f"{path}: a Git LFS pointer, not the weights; run: git lfs pull, or: logos pull")
                 raise CheckpointError(f"{path}: not a safetensors file, or cut short; download it again")
             table = json.loads(stream.read(length))
     except OSError as error:
@@ -271,9 +276,13 @@ def read_entry(path: Path, name: str, entry: Any, data: int, size: int) -> Tenso
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise CheckpointError(f"{path}: tensor {name[:80]} is {dtype}; only BF16, F16 and F32 are supported")
     if math.prod(shape) * _DTYPES[dtype] != end - begin or end - begin == 0:
-        raise CheckpointError(f"{path}: tensor {name[:80]} of {dtype} {shape} does not take {end - begin:,} bytes")
+        raise CheckpointError(
+            f"{path}: tensor {name[:80]} of {dtype} {shape} does not take {end - begin:,} bytes; download it again"
+        )
     if data + end > size:
-        raise CheckpointError(f"{path}: cut short: tensor {name[:80]} ends at {data + end:,} of {size:,} bytes")
+        raise CheckpointError(
+            f"{path}: cut short: tensor {name[:80]} ends at {data + end:,} of {size:,} bytes; download it again"
+        )
     return Tensor(name, tuple(shape), dtype, path, data + begin, end - begin)
 
 
@@ -297,7 +306,7 @@ def expected_shapes(config: Config) -> dict[str, tuple[int, ...]]:
 
 def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
     if config.layers > 10_000:
-        raise CheckpointError(f"{folder / 'config.json'}: num_hidden_layers is {config.layers:,}; config.json is damaged")
+        raise CheckpointError(f"{folder / 'config.json'}: num_hidden_layers is {config.layers:,}; download it again")
     expected = expected_shapes(config)
     for name, shape in expected.items():
         if name not in tensors:

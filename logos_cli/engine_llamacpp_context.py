@@ -70,7 +70,7 @@ class Context:
         if not self.handle:
             raise EngineError(f"llama.cpp could not open a context of {streams} × {cells} tokens: {library.last_words()}")
         self.memory = binding.llama_get_memory(self.handle)
-        self._step_seconds = 0.0
+        self._step_seconds = SLOW_STEP * 2  # until one is timed
         # One batch for all calls: numpy arrays that the C struct points into, refilled in place.
         size = params.n_batch
         self._tokens = np.zeros(size, np.int32)

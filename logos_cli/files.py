@@ -25,6 +25,13 @@ def check_output(path: Path) -> None:
         raise OutputError(f"{parent}: no permission to write; choose another folder")
 
 
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether `path` is what a clone without git-lfs has in the place of a large file."""
+    start = b"version https://git-lfs"
+    with path.open("rb") as stream:
+        return stream.read(len(start)) == start
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` last; not every file system can."""
     with suppress(OSError):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import ModelFileError
+from logos_cli.files import is_lfs_pointer
 from logos_cli.gguf_seal import HEADER, header_sha256
 
 MAGIC = b"GGUF"
@@ -172,6 +173,8 @@ def read_header(path: Path) -> GgufHeader:
     try:
         with path.open("rb") as stream:
             if stream.read(4) != MAGIC:
+                if is_lfs_pointer(path):
+                    raise ModelFileError(f"{path}: a Git LFS pointer, not the model; run: git lfs pull")
                 raise ModelFileError(f"{path}: not a GGUF file; make one with: logos convert CHECKPOINT -o model.gguf")
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _parse(path, data)

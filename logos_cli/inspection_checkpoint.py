@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.checkpoint import Checkpoint
-from logos_cli.hub import Manifest, read_manifest, verify_manifest
+from logos_cli.hub_manifest import Manifest, read_manifest, verify_manifest
 from logos_cli.inspection import Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
 
 

@@ -56,6 +56,7 @@ class Task:
     name: str
     modality: str
     takes: str
+    gives: str
     form: str
     stops: tuple[str, ...]
     needs: tuple[str, ...]
@@ -193,22 +194,23 @@ TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
         Task(
-            "retro", "reaction", "a product SMILES, or a reaction SMILES (its product)",
+            "retro", "reaction", "a product SMILES, or a reaction SMILES (its product)", "a list of reactant SMILES, canonical",
             "<MoleculeS>P<MoleculeE><ReverseReact>", (), ("<MoleculeS>", "<MoleculeE>", "<ReverseReact>"), True,
             retro_prompt, parse_reactants, PUBLISHED, README_SOURCE, lambda product, reactants: f"{reactants}>>{product}",
         ),
         Task(
             "react", "reaction", "reactants joined by dots or as a JSON list, or a reaction SMILES",
+            "the product's SMILES, canonical",
             "<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>", (), ("<MoleculeS>", "<MoleculeE>", "<React>"), True,
             react_prompt, parse_product, PUBLISHED, README_SOURCE, lambda reactants, product: f"{reactants}>>{product}",
         ),
         Task(
-            "molecule", "molecule", "nothing: samples new molecules",
+            "molecule", "molecule", "nothing: samples new molecules", "a SMILES, canonical",
             "<MoleculeS>", ("<MoleculeE>",), ("<MoleculeS>", "<MoleculeE>"), False,
             molecule_prompt, parse_molecule, PUBLISHED, README_SOURCE + " (no molecule script is published)",
         ),
         Task(
-            "raw", "any", 'grammar text, {"id", "text"} lines, continued as it is',
+            "raw", "any", 'grammar text, {"id", "text"} lines, continued as it is', "the text that follows",
             "the text", (), (), True,
             raw_prompt, parse_raw, PUBLISHED, README_SOURCE,
         ),

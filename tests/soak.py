@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 def write_rows(path: Path, count: int) -> None:
     """Molecules that nano writes itself, as often as it takes; the names differ."""
-    command = [*LOGOS, "generate", "molecule", *MODEL, "-n", "4000", "--format", "smi"]
+    command = [*LOGOS, "generate", "molecule", *MODEL, "-n", "1000", "--format", "smi"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     smiles = [line.split("\t")[0] for line in done.stdout.splitlines()]
     with path.open("w") as stream:

@@ -54,7 +54,7 @@ def check(found: Ended, path: Path, code: int = 1) -> None:
     lines = found.err.splitlines()
     assert 1 <= len(lines) <= 2 and lines[-1].startswith("logos: "), found.err
     assert str(path) in found.err and "Traceback" not in found.err
-    assert ";" in lines[-1] or ":" in lines[-1].removeprefix("logos: "), "what is wrong, and what to do"
+    assert ";" in lines[-1], "what is wrong; what to do"
     assert found.seconds < PATIENCE and found.memory < MOST_MEMORY
 
 
@@ -106,7 +106,7 @@ def boundaries(path: Path) -> Iterator[int]:
     table = data.index(struct.pack("<Q", len(header.tensors[0].name)) + header.tensors[0].name.encode())
     last = header.tensors[-1].name.encode()
     yield from (4, 8, 16, 24, table, table + 100, data.index(last) + len(last), header.data_start)
-    yield from (header.data_start + tensor.offset for tensor in header.tensors[1::8])
+    yield from (header.data_start + tensor.offset for tensor in header.tensors[1::16])
     yield len(data) - 1
 
 
@@ -259,11 +259,11 @@ def test_a_full_disk(command: str, private_cache: Path) -> None:
 
 def test_records_on_a_full_disk(private_cache: Path) -> None:
     """What was written can be resumed once there is room."""
-    generate = "logos generate molecule -m nano -n 300 --max-tokens 40 -o $D/o.jsonl"
+    generate = "logos generate molecule -m nano -n 150 --max-tokens 40 -o $D/o.jsonl"
     done = in_namespace(
         f"{generate}; echo $?; ls -A $D; mount -o remount,size=9m $D; {generate} --resume; wc -l < $D/o.jsonl", "40k"
     )
-    assert done.stdout.split() == ["1", "o.jsonl.partial", "o.jsonl.partial.json", "300"], done.stderr
+    assert done.stdout.split() == ["1", "o.jsonl.partial", "o.jsonl.partial.json", "150"], done.stderr
     first = done.stderr.splitlines()[0]
     assert "o.jsonl.partial" in first and "No space left" in first and "--resume" in first
 

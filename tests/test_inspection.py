@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -44,6 +45,27 @@ def test_a_checkpoint(logos: Callable[..., Run], tiny: Path, tmp_path: Path) -> 
     lacking = write_checkpoint(tmp_path / "c", build_tokenizer(markers=MARKERS[:-1]))
     shown = logos("inspect", lacking)
     assert shown.code == 0 and "15 of 16 are one token each, missing: <Search>" in shown.out
+
+
+def test_the_manifest_of_a_pull_goes_along(logos: Callable[..., Run], tiny: Path, tmp_path: Path) -> None:
+    """Where the weights come from is in the converted file, and each file of the folder is compared with what came."""
+    folder = Path(shutil.copytree(tiny, tmp_path / "c"))
+    files = [{"name": f.name, "size": f.stat().st_size, "sha256": sha256(f)} for f in sorted(folder.iterdir())]
+    stated = {"repo": "o/r", "revision": "main", "commit": "c" * 40, "endpoint": "e", "date": "2026", "license": "cc-by-4.0"}
+    (folder / "logos-manifest.json").write_text(json.dumps({"schema": 1, **stated, "files": files}))
+    whole = logos("inspect", folder)
+    assert whole.code == 0 and f"sizes and sha256 of {len(files)} files" in whole.out.replace("\n               ", " ")
+    assert logos("convert", folder, "-o", tmp_path / "m.gguf").code == 0
+    origin = json.loads(logos("inspect", tmp_path / "m.gguf", "--json").out)["provenance"]
+    assert (origin["source"], origin["license"]) == (f"o/r@{'c' * 40}", "cc-by-4.0")
+    flipped(folder / "model.safetensors", 5000)
+    damaged = logos("inspect", folder)
+    assert damaged.code == 1 and "model.safetensors: sha256" in damaged.err and "run logos pull again" in damaged.err
+    assert logos("inspect", folder, "--quick").code == 0
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_flipped_bit_in_the_data(logos: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:

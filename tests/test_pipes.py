@@ -232,6 +232,7 @@ def test_tasks_shows_defaults_with_their_source(logos: Callable[..., Run], tiny_
     assert plain.code == 0 and "upstream README's commands" in plain.out
     assert max(map(len, plain.out.splitlines())) <= 80
     nano = json.loads(logos("tasks", "-m", "nano", "--json").out)
+    assert all(task["takes"] and task["prompt"] and task["answer"] for task in nano)
     assert nano[0]["defaults"]["temperature"] == {"value": 1.0, "source": "model file"}
     assert nano[0]["defaults"]["max_tokens"]["source"] == "upstream README's commands"
 

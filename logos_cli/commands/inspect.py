@@ -42,7 +42,8 @@ def inspect(
     if found.problems:
         sys.stdout.flush()
         error: type[LogosError] = ModelFileError if found.format == "gguf" else CheckpointError
-        raise error(f"{found.path}: {found.problems[0]}; copy, download or convert it again")
+        problem = found.problems[0]
+        raise error(f"{found.path}: {problem}{'' if ';' in problem else '; copy, download or convert it again'}")
 
 
 def inspected(model: str, quick: bool) -> Inspection:

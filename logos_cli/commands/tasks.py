@@ -26,7 +26,7 @@ def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
     found: list[dict[str, Any]] = []
     for task in TASKS.values():
         resolved = resolve(task.name, task.sampling, task.source, table, {})
-        shared = {"task": task.name, "modality": task.modality, "takes": task.takes, "prompt": task.form}
+        shared = {"task": task.name, "modality": task.modality, "takes": task.takes, "prompt": task.form, "answer": task.gives}
         stops = [*task.stops, "the tokenizer's end token"]
         defaults = {k: {"value": v, "source": resolved.sources[k]} for k, v in asdict(resolved.settings).items()}
         found.append({**shared, "stops": stops, "defaults": defaults})
@@ -38,7 +38,8 @@ def shown(task: dict[str, Any]) -> str:
     by_source: dict[str, list[str]] = {}
     for name, default in task["defaults"].items():
         by_source.setdefault(default["source"], []).append(f"{name} {default['value']}")
-    lines = [task["task"], f"  takes   {task['takes']}", f"  prompt  {task['prompt']}", f"  stops   {', '.join(task['stops'])}"]
+    lines = [task["task"], *(f"  {name:<7} {task[name]}" for name in ("takes", "prompt", "answer"))]
+    lines.append(f"  stops   {', '.join(task['stops'])}")
     for source, settings in by_source.items():
         lines += [f"  {source}:", *wrap(", ".join(settings), 76, initial_indent="    ", subsequent_indent="    ")]
     return "\n".join(lines) + "\n"
