@@ -17,7 +17,6 @@ from logos_cli.commands.tasks import tasks
 
 app = typer.Typer(
     name="logos",
-    help="Run LOGOS, the open scientific language model, on your own machine.",
     invoke_without_command=True,
     add_completion=True,
     rich_markup_mode=None,
@@ -46,6 +45,10 @@ def main(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Run LOGOS, the open scientific language model, on your own machine."""
+    """Run LOGOS, the open scientific language model, on your own machine.
+
+    \b
+    Example: logos generate retro products.smi --top 5 --format smi > answers.smi
+    """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -8,6 +8,8 @@
     ├── TokenizerError         a vocabulary we cannot reproduce, a marker that is not one token
     ├── OutputError            an output that exists, cannot be written or resumed
     ├── EngineError            llama.cpp failed, memory is short, the device is not there
+    ├── HubError               a hub that refuses, lacks or garbles what was asked of it
+    │   └── HubUnreachable     no network, offline mode, a hub that is down
     └── MissingDependency      an extra or another version is needed; the message names the command
 
 Each message names the path, the value found and what to do. Nothing below the command line prints or exits.
@@ -47,6 +49,14 @@ class OutputError(LogosError):
 
 
 class EngineError(LogosError):
+    pass
+
+
+class HubError(LogosError):
+    pass
+
+
+class HubUnreachable(HubError):
     pass
 
 

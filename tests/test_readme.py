@@ -56,7 +56,8 @@ def test_help_reads_well_in_80_columns(logos: Callable[..., Run], monkeypatch: p
     monkeypatch.setenv("COLUMNS", "80")
     overview = logos("--help").out
     commands = re.findall(r"^## logos (\w+)$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
-    assert len(commands) >= 7
+    assert len(commands) >= 7 and "  Example: logos generate " in overview
+    assert max(map(len, overview.splitlines())) <= 80
     assert "..." not in overview.split("Commands:")[1], "each command's first line fits"
     for command in commands:
         shown = logos(command, "--help").out

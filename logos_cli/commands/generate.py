@@ -71,7 +71,7 @@ def generate(
     """Answer every row of a file or pipe, one JSON line each.
 
     \b
-    Example: logos generate retro products.smi --top 5 --format smi > reactants.smi
+    Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
     from logos_cli.commands.models import open_model
     from logos_cli.console import note
