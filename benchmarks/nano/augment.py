@@ -41,7 +41,5 @@ def transplant(given: Protein, stranger: str, near: int, rng: random.Random) -> 
     """The residues more than `near` places from every pocket residue, replaced by those of another protein."""
     kept = {i + step for i in given.pocket for step in range(-near, near + 1)}
     offset = rng.randrange(len(stranger))
-    text = [
-        residue if i in kept else stranger[(offset + i) % len(stranger)] for i, residue in enumerate(given.sequence)
-    ]
+    text = [residue if i in kept else stranger[(offset + i) % len(stranger)] for i, residue in enumerate(given.sequence)]
     return Protein("".join(text), given.pocket)

@@ -1,6 +1,6 @@
 """Train nano on the arrays of `prepare` and write it as a checkpoint.
 
-    python -m logos_cli.benchmarks.nano.train WORK [--tokens 28] [--minutes 45] [--export logos_cli/nano]
+    python -m logos_cli.benchmarks.nano.train WORK [--tokens 26] [--minutes 45] [--export logos_cli/nano]
 
 The state (weights, optimizers, step) is saved to WORK/state.pt every five minutes; the same command goes on from it
 and gives the same batches in the same order. The length of the run is measured in tokens and fixed when it starts;
@@ -71,7 +71,7 @@ def factors(first: int, steps: int, decay: float) -> Iterator[tuple[int, float]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--tokens", type=float, default=28.0, help="length of the run, in millions")
+    parser.add_argument("--tokens", type=float, default=26.0, help="length of the run, in millions")
     parser.add_argument("--minutes", type=float, help="stop (to be continued) after this long")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--decay", type=float, default=0.5, help="part of the run over which the rate falls")

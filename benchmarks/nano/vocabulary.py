@@ -14,10 +14,7 @@ SPLIT = (
 # Where no merge is learned: between two letters that are both residues, but for CC, CN and NC, without which SMILES grow
 # by a sixth. A protein then stays one token a residue (1.003 residues each), and its copy with pocket markers in
 # between has the same tokens; with all merges one copy in four of up to 200 residues has not, with these one in fifteen.
-APART = (
-    "(?<=[ADEFGHIKLMPQRSTVWY])(?=[ACDEFGHIKLMNPQRSTVWY])"
-    "|(?<=C)(?=[ADEFGHIKLMPQRSTVWY])|(?<=N)(?=[ADEFGHIKLMNPQRSTVWY])"
-)
+APART = "(?<=[ADEFGHIKLMPQRSTVWY])(?=[ACDEFGHIKLMNPQRSTVWY])|(?<=C)(?=[ADEFGHIKLMPQRSTVWY])|(?<=N)(?=[ADEFGHIKLMNPQRSTVWY])"
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
 MARKERS = [
     f"<{name}{edge}>" for name in ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal") for edge in ("S", "E")
@@ -43,7 +40,7 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in special])
     bos = tokenizer.token_to_id(BOS)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B:1", special_tokens=[(BOS, bos)]
+        single=f"{BOS} $A", pair=f"{BOS} $A {BOS}:1 $B:1", special_tokens=[(BOS, bos)]
     )
     if tokenizer.get_vocab_size() != size:
         raise ValueError(f"the texts gave {tokenizer.get_vocab_size()} tokens, not {size}: too little text")
