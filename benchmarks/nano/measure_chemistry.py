@@ -32,13 +32,14 @@ def plan_of(engine: Engine, name: str, samples: int, top: int | None) -> Plan:
     return Plan(task, settings, samples, top)
 
 
-def medians(smiles: Iterable[str]) -> dict[str, float]:
-    """Median molecular weight and Crippen logP of valid SMILES."""
+def medians(smiles: Iterable[str]) -> dict[str, float | None]:
+    """Median molecular weight and Crippen logP of valid SMILES; None of none."""
     mols = [mol for text in smiles if (mol := Chem.MolFromSmiles(text))]
-    return {
-        "median_mw": round(statistics.median(map(Descriptors.MolWt, mols)), 2),  # type: ignore[attr-defined]  # not in RDKit's stubs
-        "median_logp": round(statistics.median(map(Crippen.MolLogP, mols)), 3),  # type: ignore[attr-defined]
-    }
+    if not mols:
+        return {"median_mw": None, "median_logp": None}
+    weights = map(Descriptors.MolWt, mols)  # type: ignore[attr-defined]  # not in RDKit's stubs
+    logps = map(Crippen.MolLogP, mols)  # type: ignore[attr-defined]
+    return {"median_mw": round(statistics.median(weights), 2), "median_logp": round(statistics.median(logps), 3)}
 
 
 def molecule_figures(engine: Engine, data: Path, count: int) -> dict[str, Any]:
@@ -69,6 +70,11 @@ def reaction_figures(engine: Engine, name: str, reactions: Sequence[dict[str, An
     return {"n": len(reactions), "samples": samples} | {f"top{k}": hits[k] / len(reactions) for k in TOP}
 
 
+def written(smiles: Sequence[str]) -> bool:
+    """Whether all are SMILES as strings go, sanitized or not."""
+    return all(Chem.MolFromSmiles(text, sanitize=False) is not None for text in smiles)
+
+
 def material_key(metal: str, linkers: Sequence[str]) -> tuple[str, ...] | None:
     """One material's identity as text: its node as written and its linkers' canonical SMILES; None if one does not parse.
 
@@ -88,7 +94,9 @@ def material_figures(engine: Engine, data: Path, count: int) -> dict[str, Any]:
     train = {material_key(r["metal"], r["linkers"]) for r in read_json_lines(data / "materials" / "train.jsonl.gz")}
     published = read_json_lines(data / "materials" / "valid.jsonl.gz")
     return {
-        "n": count, "grammatical": sum(found is not None for found in read) / count, "valid": len(keys) / count,
+        "n": count, "grammatical": sum(found is not None for found in read) / count,
+        "written": sum(found is not None and written([found[0], *found[1]]) for found in read) / count,
+        "valid": len(keys) / count,
         "vnu": len(set(keys) - train) / count,
         "validation_valid": sum(material_key(r["metal"], r["linkers"]) is not None for r in published) / len(published),
     }  # fmt: skip

@@ -72,6 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--tokens", type=float, default=26.0, help="length of the run, in millions")
+    parser.add_argument(
+        "--steps", type=int, help="end after so many steps of the run instead, the rate falling to zero by then"
+    )
     parser.add_argument("--minutes", type=float, help="stop (to be continued) after this long")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--decay", type=float, default=0.5, help="part of the run over which the rate falls")
@@ -93,15 +96,16 @@ def main() -> None:
     optimizers = make_optimizers(model, args.rate)
     corpus = Corpus.load(args.work / "tokens.npz")
     batches = Batches(corpus, Sizes(args.batch), {**MIX, **args.mix}, args.tokens * 1e6, pad, args.seed)
-    steps = len(batches)
+    planned = len(batches)
+    steps = min(planned, args.steps or planned)
     size = sum(p.numel() for p in model.parameters())
     log.info("%.2f M parameters, %d steps of %d tokens on %s", size / 1e6, steps, args.batch, device)
 
     first, state_path = 0, args.work / "state.pt"
     if state_path.exists():
         state = torch.load(state_path, map_location=device, weights_only=True)
-        if state["steps"] != steps:
-            raise SystemExit(f"{state_path} is of a run of {state['steps']} steps, this one has {steps}: options differ")
+        if state["steps"] != planned:
+            raise SystemExit(f"{state_path} is of a run of {state['steps']} steps, this one has {planned}: options differ")
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -109,7 +113,7 @@ def main() -> None:
         log.info("going on from step %d", first)
 
     def state_now(step: int) -> dict[str, object]:
-        return {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "steps": steps}
+        return {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "steps": planned}
 
     begun = saved_at = told_at = time.monotonic()
     done, told, tally, mean = first, first, Tally(), None
