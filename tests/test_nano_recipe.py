@@ -12,7 +12,7 @@ from rdkit import Chem
 
 from logos_cli.benchmarks.nano import forms
 from logos_cli.benchmarks.nano.answers import chain_of, precision_recall, read_material, read_search, repeated, voted
-from logos_cli.benchmarks.nano.augment import around_pocket, crop, transplant
+from logos_cli.benchmarks.nano.augment import any_octave, around_pocket, crop, transplant
 from logos_cli.benchmarks.nano.batches import KINDS, Batches, Corpus, Sizes
 from logos_cli.benchmarks.nano.data import read_fasta, read_lines
 from logos_cli.benchmarks.nano.forms import Protein
@@ -74,13 +74,21 @@ def test_crops_keep_the_pocket_where_it_was(seed: int) -> None:
     sequence = "".join(rng.choices(STANDARD, k=120))
     given = Protein(sequence, frozenset(rng.sample(range(120), 5)))
     inside = {sequence[i - 2 : i + 3] for i in given.pocket}
-    shown = crop(given, 30, 60, rng)
-    assert 30 <= len(shown.sequence) <= 60
+    shown = crop(given, 40, rng)
+    assert len(shown.sequence) == 40
     assert shown.sequence in sequence
     assert shown.pocket
-    assert all(any(shown.sequence[i] == near[2] for near in inside if len(near) == 5) for i in shown.pocket if 2 <= i < 28)
+    assert all(any(shown.sequence[i] == near[2] for near in inside if len(near) == 5) for i in shown.pocket if 2 <= i < 38)
     first = sequence.index(shown.sequence)
     assert shown.pocket == {i - first for i in given.pocket if first <= i < first + len(shown.sequence)}
+
+
+def test_stretches_of_every_octave_bring_as_many_residues() -> None:
+    rng = random.Random(0)
+    sizes = [any_octave(8, 128, rng) for _ in range(40_000)]
+    assert (min(sizes), max(sizes)) == (8, 127)
+    totals = [sum(size for size in sizes if low <= size < 2 * low) for low in (8, 16, 32, 64)]
+    assert max(totals) / min(totals) < 1.2
 
 
 def test_the_whole_pocket_is_kept_where_there_is_room() -> None:

@@ -16,14 +16,18 @@ def part(given: Protein, first: int, after: int) -> Protein:
     return Protein(given.sequence[first:after], frozenset(i - first for i in given.pocket if first <= i < after))
 
 
-def crop(given: Protein, shortest: int, longest: int, rng: random.Random) -> Protein:
-    """A random stretch that holds a pocket residue; the whole protein if it is no longer than the drawn length."""
-    size = rng.randint(shortest, longest)
+def crop(given: Protein, size: int, rng: random.Random) -> Protein:
+    """A random stretch of `size` residues that holds a pocket residue; the whole protein if that is no longer."""
     if size >= len(given.sequence):
         return given
     anchor = rng.choice(sorted(given.pocket))
     first = min(max(anchor - rng.randrange(size), 0), len(given.sequence) - size)
     return part(given, first, first + size)
+
+
+def any_octave(shortest: int, longest: int, rng: random.Random) -> int:
+    """A size from `shortest` to `longest`, such that every doubling of it brings about as many residues in all."""
+    return int(1 / rng.uniform(1 / longest, 1 / shortest))
 
 
 def around_pocket(given: Protein, longest: int, rng: random.Random) -> Protein:

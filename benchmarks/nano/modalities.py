@@ -9,11 +9,12 @@ from typing import Any
 
 from logos_cli.benchmarks.nano import forms
 from logos_cli.benchmarks.nano.aligned_smiles import random_root
-from logos_cli.benchmarks.nano.augment import around_pocket, crop, transplant
+from logos_cli.benchmarks.nano.augment import any_octave, around_pocket, crop, transplant
 from logos_cli.benchmarks.nano.data import read_fasta, read_json_lines, read_lines
 from logos_cli.benchmarks.nano.forms import Document, Protein
 
-SEARCHES = 24  # drawings of each protein for the binding-site task
+WHOLES, STRETCHES = 8, 48  # drawings of each protein for the binding-site task: as whole as fits, and stretches of it
+SHORTEST = 8  # residues of a stretch: few enough that one residue tells where the copy stands
 NEAR = 3  # residues kept on each side of a pocket residue when its surroundings are exchanged
 WHOLE = 330  # residues: longer proteins are cut, so that prompt and answer fit in a training window
 
@@ -39,11 +40,13 @@ def pocket_documents(data: Path, rng: random.Random) -> Iterator[Document]:
     strangers = read_fasta(data / "proteins" / "train.fasta.gz")
     for given in own:
         for form in (1, 2, 3):
-            yield forms.pocket(around_pocket(given, WHOLE, rng) if form == 1 else crop(given, 30, 200, rng), form)
+            shown = around_pocket(given, WHOLE, rng) if form == 1 else crop(given, rng.randint(30, 200), rng)
+            yield forms.pocket(shown, form)
     for variants in [*([one] for one in own), *by_sequence.values()]:
-        for turn in range(SEARCHES):
+        for turn in range(WHOLES + STRETCHES):
             given = rng.choice(variants)
-            shown = around_pocket(given, WHOLE, rng) if turn % 4 == 0 else crop(given, 30, 250, rng)
+            whole = turn < WHOLES
+            shown = around_pocket(given, WHOLE, rng) if whole else crop(given, any_octave(SHORTEST, WHOLE, rng), rng)
             if turn % 2:
                 shown = transplant(shown, rng.choice(strangers), NEAR, rng)
             yield forms.pocket(shown, 4)
