@@ -1,82 +1,89 @@
 """Measure nano on the validation data, through the engine users run.
 
-    python -m logos_cli.benchmarks.nano.evaluate DATA MODEL.gguf [--molecules 10000] [--rows 1000]
+    python -m logos_cli.benchmarks.nano.evaluate DATA MODEL.gguf [--parts molecule retro] [--out figures.json]
 
-Prints one JSON document: molecules at temperature 1 (valid, unique among valid, novel against train), and top-k exact
-match of retro and react on uspto50k_valid, answers ranked by count, then log-probability. Invalid answers count as wrong.
+Prints one JSON document, each part's figures under its name. With --out every part is saved as soon as it is done, beside
+those that the file already has of the same model. Sampling is the model file's own; invalid answers count as wrong.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
+import logging
+import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from logos_cli.chem import canonical, canonical_set
+from logos_cli.benchmarks.nano.data import read_json_lines
+from logos_cli.benchmarks.nano.measure_chemistry import ligand_figures, material_figures, molecule_figures, reaction_figures
+from logos_cli.benchmarks.nano.measure_proteins import antibody_figures, perplexity_figures, search_figures
 from logos_cli.engine import Engine, EngineSettings, open_engine
-from logos_cli.pipeline import Plan, generate_records
-from logos_cli.rows import Row
-from logos_cli.sampling import resolve
-from logos_cli.tasks import TASKS
 
-TOP = (1, 3, 5, 10)
+log = logging.getLogger("nano.evaluate")
 
 
-def plan_of(engine: Engine, name: str, samples: int, top: int | None) -> Plan:
-    task = TASKS[name]
-    settings = resolve(name, task.sampling, task.source, engine.info.sampling, {"max_tokens": 200}).settings
-    return Plan(task, settings, samples, top)
+def reactions_part(name: str) -> Callable[[Engine, argparse.Namespace], dict[str, Any]]:
+    def measure(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
+        reactions = read_json_lines(args.data / "reactions" / "uspto50k_valid.jsonl.gz")[: args.rows]
+        return reaction_figures(engine, name, reactions, args.samples)
+
+    return measure
 
 
-def read_json_lines(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        return [json.loads(line) for _, line in zip(range(limit or 10**9), stream, strict=False)]
+PARTS: Mapping[str, Callable[[Engine, argparse.Namespace], dict[str, Any]]] = {
+    "perplexity": lambda engine, args: perplexity_figures(engine, args.data, args.documents),
+    "molecule": lambda engine, args: molecule_figures(engine, args.data, args.molecules),
+    "material": lambda engine, args: material_figures(engine, args.data, args.chains),
+    "antibody": lambda engine, args: antibody_figures(engine, args.data, args.chains),
+    "search": lambda engine, args: search_figures(engine, args.data, args.searches, args.temperature),
+    "ligand": lambda engine, args: ligand_figures(engine, args.data, args.ligands),
+    "react": reactions_part("react"),
+    "retro": reactions_part("retro"),
+}
 
 
-def molecule_figures(engine: Engine, data: Path, count: int) -> dict[str, float]:
-    records = generate_records([Row(0, "1", value="")], plan_of(engine, "molecule", count, None), engine)
-    valid = [record.smiles for record in records if record.valid]
-    with gzip.open(data / "molecules" / "train.smi.gz", "rt", encoding="utf-8") as stream:
-        train = {found for line in stream if (found := canonical(line.strip()))}
-    unique = set(valid)
-    return {"n": count, "valid": len(valid) / count, "unique": len(unique) / max(1, len(valid)),
-            "novel": len(unique - train) / max(1, len(unique))}  # fmt: skip
-
-
-def reaction_figures(engine: Engine, name: str, reactions: list[dict[str, Any]], samples: int) -> dict[str, float]:
-    """Exact match of canonical molecule sets within the first k distinct answers."""
-
-    def rows() -> Iterator[Row]:
-        for i, row in enumerate(reactions):
-            yield Row(i, str(i), row["product"] if name == "retro" else tuple(row["reactants"]))
-
-    wanted = [canonical_set(r["reactants"] if name == "retro" else [r["product"]]) for r in reactions]
-    hits = dict.fromkeys(TOP, 0)
-    for record in generate_records(rows(), plan_of(engine, name, samples, max(TOP)), engine):
-        if record.valid and canonical_set(record.smiles.split(".")) == wanted[record.row]:
-            for k in TOP:
-                hits[k] += (record.rank or 0) <= k
-    return {"n": len(reactions)} | {f"top{k}": hits[k] / len(reactions) for k in TOP}
+def kept(path: Path | None, model: str) -> dict[str, Any]:
+    """What an earlier run has saved of the same model."""
+    if path and path.exists():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("model") == model:
+            return found
+        raise SystemExit(f"{path} has the figures of {found.get('model')}; move it away or give another --out")
+    return {"model": model}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("model", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--out", type=Path, help="save figures here as they come")
     parser.add_argument("--molecules", type=int, default=10_000)
-    parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--samples", type=int, default=32)
+    parser.add_argument("--rows", type=int, help="reactions to ask for; without it all of them")
+    parser.add_argument("--samples", type=int, default=32, help="answers to each reaction")
+    parser.add_argument("--chains", type=int, default=1000, help="antibodies, and materials")
+    parser.add_argument("--searches", type=int, default=40, help="binding-site answers to each protein")
+    parser.add_argument("--temperature", type=float, help="of the binding-site answers; without it the model file's")
+    parser.add_argument("--ligands", type=int, default=10, help="ligands for each pocket")
+    parser.add_argument("--documents", type=int, default=500, help="of each kind, for perplexity")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
     engine = open_engine(args.model, EngineSettings(batch=64))
-    reactions = read_json_lines(args.data / "reactions" / "uspto50k_valid.jsonl.gz", args.rows)
-    figures: dict[str, Any] = {"model": engine.info.model, "scheme": engine.info.scheme}
-    figures["molecule"] = molecule_figures(engine, args.data, args.molecules)
-    for name in ("retro", "react"):
-        figures[name] = reaction_figures(engine, name, reactions, args.samples)
+    figures = kept(args.out, engine.info.model) | {"scheme": engine.info.scheme}
+    for name in args.parts:
+        started = time.monotonic()
+        figures[name] = PARTS[name](engine, args) | {"seconds": round(time.monotonic() - started, 1)}
+        log.info("%s: %s", name, json.dumps(figures[name]))
+        if args.out:
+            beside = args.out.with_suffix(".partial")
+            beside.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+            os.replace(beside, args.out)
+    engine.close()
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 

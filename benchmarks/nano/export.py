@@ -1,23 +1,30 @@
-"""Write a trained Nano as a Hugging Face checkpoint: config, tokenizer, sampling table, weights."""
+"""Write a trained Nano as a Hugging Face checkpoint: config, tokenizer, sampling table, weights.
+
+    python -m logos_cli.benchmarks.nano.export WORK OUT
+
+`train --export` does so at its end; this writes what WORK/state.pt holds now, also of a run that still goes on.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from logos_cli.benchmarks.nano.model import Nano
+from logos_cli.benchmarks.nano.model import Nano, Shape
 from logos_cli.benchmarks.nano.vocabulary import BOS, EOS, MARKERS, PAD
 
-# Chosen on `valid` (see README.md here); repetition penalty stays off: a reaction answer repeats its prompt.
+# The repetition penalty stays off: a reaction's answer repeats its prompt. Temperature 1 draws from what was learned;
+# a pocket answer has to repeat its protein residue by residue, where a rare draw spoils the whole.
+OPEN = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0}
 SAMPLING = {
-    "retro": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
-    "react": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
-    "molecule": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
-    "raw": {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0},
+    **{name: OPEN for name in ("retro", "react", "molecule", "protein", "antibody", "ligand", "material", "raw")},
+    "pocket": OPEN | {"temperature": 0.3},
 }
 
 
@@ -48,3 +55,19 @@ def write_checkpoint(out: Path, model: Nano, work: Path) -> None:
         (out / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(work / "tokenizer.json", out / "tokenizer.json")
     save_file(model.checkpoint_tensors(), str(out / "model.safetensors"), metadata={"format": "pt"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    weights = torch.load(args.work / "state.pt", map_location="cpu", weights_only=True)["model"]
+    layers = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("layers."))
+    model = Nano(Shape(len(weights["embed_tokens.weight"]), layers=layers))
+    model.load_state_dict(weights)
+    write_checkpoint(args.out, model, args.work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,10 @@
 """Train nano on the arrays of `prepare` and write it as a checkpoint.
 
-    python -m logos_cli.benchmarks.nano.train WORK [--minutes 45] [--export logos_cli/nano]
+    python -m logos_cli.benchmarks.nano.train WORK [--tokens 26] [--minutes 45] [--export logos_cli/nano]
 
 The state (weights, optimizers, step) is saved to WORK/state.pt every five minutes; the same command goes on from it
-and gives the same batches in the same order. Learning rates fall linearly to zero over the last third of the run,
-which is measured in tokens and fixed when the run starts.
+and gives the same batches in the same order. The length of the run is measured in tokens and fixed when it starts;
+learning rates fall linearly to zero over its second half.
 """
 
 from __future__ import annotations
@@ -14,66 +14,21 @@ import json
 import logging
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from logos_cli.benchmarks.nano.batches import KINDS, MIX, Batch, Batches, Corpus, Sizes
 from logos_cli.benchmarks.nano.export import write_checkpoint
 from logos_cli.benchmarks.nano.model import Nano, Shape
+from logos_cli.benchmarks.nano.vocabulary import PAD
 
 log = logging.getLogger("nano.train")
-SAVE_EVERY = 300.0  # seconds
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Documents end to end: `tokens` [N] uint16, `weights` [N] float32 for the loss of predicting each token."""
-
-    tokens: npt.NDArray[np.uint16]
-    weights: npt.NDArray[np.float32]
-    starts: npt.NDArray[np.int64]
-
-    @classmethod
-    def load(cls, path: Path, prompt_weight: float) -> Corpus:
-        arrays = np.load(path)
-        lengths, prompts = arrays["lengths"].astype(np.int64), arrays["prompts"]
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        weights = np.ones(len(arrays["tokens"]), np.float32)
-        for start, prompt in zip(starts, prompts, strict=False):
-            weights[start : start + prompt] = prompt_weight
-        return cls(arrays["tokens"], weights, starts)
-
-    def epoch(self, number: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """All documents in the order of this epoch, packed end to end."""
-        order = np.random.default_rng((seed, number)).permutation(len(self.starts) - 1)
-        index = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in order])
-        return self.tokens[index].astype(np.int64), self.weights[index]
-
-
-class Batches:
-    """Batch `step` is a pure function of (seed, step): that is what makes resumption exact."""
-
-    def __init__(self, corpus: Corpus, rows: int, width: int, seed: int) -> None:
-        self.corpus, self.rows, self.width, self.seed = corpus, rows, width, seed
-        self.per_epoch = (len(corpus.tokens) - 1) // (rows * width)
-        self.loaded: int | None = None
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        epoch, place = divmod(step, self.per_epoch)
-        if self.loaded != epoch:
-            self.tokens, self.weights = self.corpus.epoch(epoch, self.seed)
-            self.loaded = epoch
-        size = self.rows * self.width
-        cut = slice(place * size, (place + 1) * size)
-        after = slice(place * size + 1, (place + 1) * size + 1)
-        shaped = (self.tokens[cut], self.tokens[after], self.weights[after])
-        x, y, w = (torch.from_numpy(part.copy()).view(self.rows, self.width) for part in shaped)
-        return x, y, w
+SAVE_EVERY, TELL_EVERY = 300.0, 60.0  # seconds
 
 
 def make_optimizers(model: Nano, rate: float) -> list[torch.optim.Optimizer]:
@@ -91,15 +46,42 @@ def save_state(path: Path, state: dict[str, object]) -> None:
     os.replace(beside, path)
 
 
+class Tally:
+    """Loss of the answers by kind since the last line of progress."""
+
+    def __init__(self) -> None:
+        self.sums, self.counts = np.zeros(len(KINDS)), np.zeros(len(KINDS))
+
+    def add(self, each: Tensor, batch: Batch) -> None:
+        answer = batch.weights.ravel() == 1.0
+        kinds = batch.kinds.ravel()[answer]
+        self.sums += np.bincount(kinds, each.detach().cpu().numpy()[answer], len(KINDS))
+        self.counts += np.bincount(kinds, minlength=len(KINDS))
+
+    def __str__(self) -> str:
+        return " ".join(f"{k} {s / n:.3f}" for k, s, n in zip(KINDS, self.sums, self.counts, strict=True) if n)
+
+
+def factors(first: int, steps: int, decay: float) -> Iterator[tuple[int, float]]:
+    """Each step left, with what the learning rates are multiplied by: 100 steps up, level, then down to zero."""
+    for step in range(first, steps):
+        yield step, min(1.0, (step + 1) / 100, (steps - step) / (steps * decay))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--tokens", type=float, default=11.0, help="length of the run, in millions")
+    parser.add_argument("--tokens", type=float, default=26.0, help="length of the run, in millions")
+    parser.add_argument(
+        "--steps", type=int, help="end after so many steps of the run instead, the rate falling to zero by then"
+    )
     parser.add_argument("--minutes", type=float, help="stop (to be continued) after this long")
     parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--rows", type=int, default=24)
-    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--decay", type=float, default=0.5, help="part of the run over which the rate falls")
+    parser.add_argument("--batch", type=int, default=8192, help="tokens a step")
     parser.add_argument("--prompt-weight", type=float, default=0.2, help="loss weight of a prompt's tokens")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--mix", type=json.loads, default={}, help='other shares of the tokens, as JSON: {"molecule": 0.5}')
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the checkpoint here when done")
     args = parser.parse_args()
@@ -108,17 +90,22 @@ def main() -> None:
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vocabulary = json.loads((args.work / "tokenizer.json").read_text(encoding="utf-8"))
-    shape = Shape(len(vocabulary["model"]["vocab"]) + len(vocabulary["added_tokens"]))
+    pad = next(token["id"] for token in vocabulary["added_tokens"] if token["content"] == PAD)
+    shape = Shape(len(vocabulary["model"]["vocab"]) + len(vocabulary["added_tokens"]), layers=args.layers)
     model = Nano(shape).to(device)
     optimizers = make_optimizers(model, args.rate)
-    batches = Batches(Corpus.load(args.work / "tokens.npz", args.prompt_weight), args.rows, args.width, args.seed)
-    steps = int(args.tokens * 1e6 / (args.rows * args.width))
+    corpus = Corpus.load(args.work / "tokens.npz")
+    batches = Batches(corpus, Sizes(args.batch), {**MIX, **args.mix}, args.tokens * 1e6, pad, args.seed)
+    planned = len(batches)
+    steps = min(planned, args.steps or planned)
     size = sum(p.numel() for p in model.parameters())
-    log.info("%.2f M parameters, %d steps of %d tokens on %s", size / 1e6, steps, args.rows * args.width, device)
+    log.info("%.2f M parameters, %d steps of %d tokens on %s", size / 1e6, steps, args.batch, device)
 
     first, state_path = 0, args.work / "state.pt"
     if state_path.exists():
         state = torch.load(state_path, map_location=device, weights_only=True)
+        if state["steps"] != planned:
+            raise SystemExit(f"{state_path} is of a run of {state['steps']} steps, this one has {planned}: options differ")
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -126,16 +113,16 @@ def main() -> None:
         log.info("going on from step %d", first)
 
     def state_now(step: int) -> dict[str, object]:
-        return {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step}
+        return {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "steps": planned}
 
     begun = saved_at = told_at = time.monotonic()
-    mean, told_step = None, first
-    for step in range(first, steps):
-        factor = min(1.0, (step + 1) / 100, (steps - step) / (steps / 3))
+    done, told, tally, mean = first, first, Tally(), None
+    for step, factor in factors(first, steps, args.decay):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = args.rate * factor
-        x, y, w = (part.to(device) for part in batches(step))
+        batch = batches(step, args.prompt_weight)
+        x, y, w = (torch.from_numpy(part.copy()).to(device) for part in (batch.x, batch.y, batch.weights))
         with torch.autocast(device.type, torch.bfloat16):
             logits = model(x)
         each = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), reduction="none")
@@ -145,18 +132,18 @@ def main() -> None:
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
-        now = time.monotonic()
-        if now - told_at > 30 or step + 1 == steps:
-            speed = (step + 1 - told_step) * args.rows * args.width / (now - told_at)
-            log.info("step %d/%d  loss %.4f  %.0f tokens/s  %.0f s", step + 1, steps, mean, speed, now - begun)
-            told_at, told_step = now, step + 1
+        tally.add(each, batch)
+        mean, done, now = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item(), step + 1, time.monotonic()
+        if now - told_at > TELL_EVERY or done == steps:
+            speed = (done - told) * args.batch / (now - told_at)
+            log.info("step %d/%d  loss %.4f  %.0f tokens/s  %.0f s  %s", done, steps, mean, speed, now - begun, tally)
+            told_at, told, tally = now, done, Tally()
         if now - saved_at > SAVE_EVERY:
-            save_state(state_path, state_now(step + 1))
+            save_state(state_path, state_now(done))
             saved_at = now
         if args.minutes and now - begun > args.minutes * 60:
             break
-    save_state(state_path, state_now(step + 1))
+    save_state(state_path, state_now(done))
     if args.export:
         write_checkpoint(args.export, model, args.work)
 
