@@ -65,4 +65,4 @@ def seconds_to_quantize(elements: int, kind: int, threads: int | None) -> float:
     target = np.zeros(rows * width * 4, np.uint8)
     began = time.monotonic()
     base.ggml_quantize_chunk(kind, values.ctypes.data, target.ctypes.data, 0, rows, width, None)
-    return (time.monotonic() - began) * elements / values.size / (threads or library.default_threads())
+    return (time.monotonic() - began) * elements / values.size / library.chosen_threads(threads)

@@ -35,7 +35,7 @@ class LlamaCppEngine:
         probe(self.header)
         self.binding = binding = library.load()
         device, offload = library.choose_device(settings.device)
-        self.threads = settings.threads or library.default_threads()
+        self.threads = library.chosen_threads(settings.threads)
         self.model = self._load(offload)
         self.vocab = binding.llama_model_get_vocab(self.model)
         self.vocabulary = binding.llama_vocab_n_tokens(self.vocab)

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from logos_cli.errors import EngineError, MissingDependency
+from logos_cli.errors import EngineError, MissingDependency, UsageError
 from logos_cli.memory import own_groups
 
 VERSION = "0.3.36"
@@ -57,6 +57,14 @@ def default_threads() -> int:
     if slurm.isdigit():
         limits.append(float(slurm))
     return max(1, int(min(limits)))
+
+
+def chosen_threads(asked: int | None) -> int:
+    """The threads to use for --threads. Raises UsageError for a number that would only make them wait for each other."""
+    most = 2 * (os.cpu_count() or 1)
+    if asked is not None and asked > most:
+        raise UsageError(f"--threads {asked}: this machine has {os.cpu_count()} processors; give at most {most}")
+    return asked or default_threads()
 
 
 _debug = threading.Event()

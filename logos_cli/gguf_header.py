@@ -170,6 +170,10 @@ class _Cursor:
 
 def read_header(path: Path) -> GgufHeader:
     """Parse and check the header of `path`. Raises ModelFileError with the reason."""
+    if path.is_dir():
+        raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
+    if str(path) == "-" or (path.exists() and not path.is_file()):
+        raise ModelFileError(f"{path}: a model is read at many places, not as a stream; save it to a file and name that")
     try:
         with path.open("rb") as stream:
             if stream.read(4) != MAGIC:

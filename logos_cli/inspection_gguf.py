@@ -9,7 +9,7 @@ from typing import Any
 
 from logos_cli.errors import ModelFileError
 from logos_cli.gguf_header import GgufHeader, GgufTensor, read_header
-from logos_cli.gguf_seal import DATA
+from logos_cli.gguf_seal import DATA, HEADER
 from logos_cli.inspection import Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
 
 _PIECE = 16 << 20
@@ -27,7 +27,7 @@ def inspect_gguf(path: Path, quick: bool, progress: Progress = lambda _: None) -
     )  # fmt: skip
     if header.sealed:
         found.checks.append("header checksum")
-    elif "logos.fingerprint" in header.keys:
+    elif HEADER in header.keys:
         found.problems.append("the header is not what logos wrote: another program changed the file, or it is damaged")
     if not quick:
         check_data(header, found, progress)

@@ -99,7 +99,7 @@ def run_child(
     """Messages about tensors; raises when the child fails. Closing the iterator ends the child."""
     job = {
         "source": str(source), "target": str(target), "ftype": scheme.ftype, "dry_run": dry_run,
-        "threads": threads or library.default_threads(), "keys": keys,
+        "threads": library.chosen_threads(threads), "keys": keys,
     }  # fmt: skip
     command = [sys.executable, "-m", "logos_cli.quant.llamacpp_child", json.dumps(job)]
     # A session of its own: Ctrl-C reaches this process only, which then ends the child.

@@ -99,6 +99,17 @@ def test_every_reader_says_it_alike(tmp_path: Path, private_cache: Path) -> None
     refused(tmp_path, folder, *readers(folder, tmp_path))
 
 
+def test_what_is_no_file(tmp_path: Path, private_cache: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path, tmp_path / "pipe", *readers(tmp_path / "pipe", tmp_path))
+    assert "save it to a file" in ended("inspect", "-", folder=tmp_path).err
+
+
+def test_more_threads_than_help(tmp_path: Path, private_cache: Path) -> None:
+    found = ended("generate", "molecule", "-m", "nano", "--threads", "9999", folder=tmp_path)
+    assert (found.code, found.err.count("\n")) == (2, 1) and "--threads 9999" in found.err and "give at most" in found.err
+
+
 def boundaries(path: Path) -> Iterator[int]:
     """Where the sections of a GGUF end: magic, version, counts, keys, tensor table, padding, some tensors."""
     header = read_header(path)
