@@ -219,6 +219,8 @@ class LlamaCppEngine:
             self._context = None
 
     def close(self) -> None:
+        if library.left_behind():
+            return
         self._close_context()
         if self.model:
             self.binding.llama_model_free(self.model)

@@ -64,9 +64,9 @@ class Context:
             params.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_DISABLED
         else:
             params.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        # llama.cpp logs while it allocates, and a Ctrl-C raised inside a log callback would be lost.
-        with library.deferred_interrupt():
-            self.handle = binding.llama_init_from_model(model, params)
+        # It fills gigabytes of cache with zeros, which can take seconds, and logs: a Ctrl-C raised inside that is lost.
+        self.handle = None
+        self.handle = library.heard(lambda: binding.llama_init_from_model(model, params))
         if not self.handle:
             raise EngineError(f"llama.cpp could not open a context of {streams} × {cells} tokens: {library.last_words()}")
         self.memory = binding.llama_get_memory(self.handle)

@@ -7,16 +7,18 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from logos_cli.errors import EngineError, MissingDependency, UsageError
 from logos_cli.memory import own_groups
 
+T = TypeVar("T")
 VERSION = "0.3.36"
 CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}'
 
@@ -173,3 +175,32 @@ def deferred_interrupt() -> Iterator[Interrupt]:
         signal.signal(signal.SIGINT, before)
     if state.came:
         raise KeyboardInterrupt
+
+
+_left = threading.Event()
+
+
+def heard(work: Callable[[], T]) -> T:
+    """Do one long call into C in a thread, so that Ctrl-C is heard meanwhile. The call is then left to itself: nothing
+    that it uses may be freed any more, see `left_behind`."""
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # raised again where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        _left.set()
+        raise
+
+
+def left_behind() -> bool:
+    """Whether a call into C may still run that Ctrl-C has left: the process is about to end and frees all."""
+    return _left.is_set()
