@@ -24,6 +24,9 @@ MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
+_LONGEST = (
+    64 << 20
+)  # bytes of header; that of a Llama-3 vocabulary has 10 MB, and as Python objects it takes several times that
 _MOST_ITEMS = 1 << 22  # of all arrays together: many times what any vocabulary has of tokens, types, scores and merges
 
 
@@ -109,10 +112,10 @@ class GgufHeader:
 
 
 class _Cursor:
-    """Reads little-endian values and never past the end of the file."""
+    """Reads little-endian values and never past the end of the file, or of what a header may take."""
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
-        self.path, self.data, self.at, self.end = path, data, 0, len(data)
+        self.path, self.data, self.at, self.end = path, data, 0, min(len(data), _LONGEST)
         self.items = 0
 
     def damaged(self, what: str) -> ModelFileError:
@@ -121,7 +124,7 @@ class _Cursor:
     def take(self, code: str) -> Any:
         size = struct.calcsize("<" + code)
         if self.at + size > self.end:
-            raise self.damaged("the file ends here")
+            raise self.damaged("the file ends here" if self.end == len(self.data) else "a header without end")
         (value,) = struct.unpack_from("<" + code, self.data, self.at)
         self.at += size
         return value
@@ -194,9 +197,10 @@ def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
     version = at.take("I")
     if version not in (2, 3):
         raise ModelFileError(f"{path}: GGUF version {version}; this tool reads 2 and 3: convert it again")
+    size_of_file = len(data)
     n_tensors, n_keys = at.take("Q"), at.take("Q")
     # A tensor's entry takes at least 32 bytes, a key's at least 13.
-    if n_tensors > min(_MOST_TENSORS, at.end // 32) or n_keys > min(_MOST_KEYS, at.end // 13):
+    if n_tensors > min(_MOST_TENSORS, size_of_file // 32) or n_keys > min(_MOST_KEYS, size_of_file // 13):
         raise at.damaged(f"{n_tensors:,} tensors and {n_keys:,} keys")
     keys: dict[str, Any] = {}
     for _ in range(n_keys):
@@ -228,9 +232,9 @@ def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
         if shape[0] % block or not 0 < count < 1 << 48:
             raise at.damaged(f"tensor {name[:60]!r} of shape {shape}")
         nbytes = count // block * block_bytes
-        if offset % alignment or start + offset + nbytes > at.end:
+        if offset % alignment or start + offset + nbytes > size_of_file:
             raise ModelFileError(f"{path}: tensor {name[:60]!r} lies outside the file; it is cut short: copy it again")
         tensors.append(GgufTensor(name, shape, kind.name, offset, nbytes))
     if len({tensor.name for tensor in tensors}) != len(tensors):
         raise at.damaged("two tensors of one name")
-    return GgufHeader(path, at.end, keys, tuple(tensors), start, header_sha256(data[:start]))
+    return GgufHeader(path, size_of_file, keys, tuple(tensors), start, header_sha256(data[:start]))

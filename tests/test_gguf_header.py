@@ -53,6 +53,17 @@ def test_lies_are_refused(tmp_path: Path, data: bytes) -> None:
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_header_may_not_take_gigabytes(tmp_path: Path) -> None:
+    """Each string is of a length that is allowed; all together they are not."""
+    path = tmp_path / "m.gguf"
+    with path.open("wb") as stream:
+        stream.write(header(keys=3)[:24])
+        for name in (b"a", b"b", b"c"):
+            stream.write(key(name, 8, struct.pack("<Q", 30 << 20)) + b"x" * (30 << 20))
+    with pytest.raises(ModelFileError, match=r"damaged GGUF header at byte 62,9"):
+        read_header(path)
+
+
 def test_every_cut_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
     data = tiny_gguf("bf16").read_bytes()
     path = tmp_path / "m.gguf"
