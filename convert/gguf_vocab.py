@@ -68,6 +68,7 @@ def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
         raise TokenizerError(f"{path}: not a byte-level BPE vocabulary; {_REMEDY}")
     if model.get("byte_fallback") or model.get("unk_token") or not isinstance(model.get("merges"), list):
         raise TokenizerError(f"{path}: a BPE with byte fallback, an unknown token or no merges is not supported; {_REMEDY}")
+    check_merges(path, model["merges"])
     pattern = split_pattern(path, document)
     pre = PRE_TOKENIZERS.get((pattern, bool(model.get("ignore_merges"))))
     if pre is None:
@@ -85,6 +86,22 @@ def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TokenizerError(f"{path}: damaged tokenizer files ({error}); download them again") from None
     return GgufVocab(pre, tokens, types, bool(special.add_special_token.get("bos")), special)
+
+
+def check_merges(path: Path, merges: list[Any]) -> None:
+    """Each is a pair, all as `"a b"` or all as `["a", "b"]`: the `gguf` package trusts the first to tell the form."""
+    if not merges:
+        raise TokenizerError(f"{path}: a BPE without merges; {_REMEDY}")
+    form = type(merges[0])
+    for merge in merges:
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if (
+            type(merge) is not form
+            or not isinstance(pair, list)
+            or len(pair) != 2
+            or not all(isinstance(p, str) and p for p in pair)
+        ):
+            raise TokenizerError(f"{path}: damaged merge {str(merge)[:60]!r}; {_REMEDY}")
 
 
 def split_pattern(path: Path, document: dict[str, Any]) -> str:
@@ -116,6 +133,8 @@ def token_table(path: Path, vocab: dict[str, int], added: list[Any], size: int) 
     except (KeyError, TypeError, AttributeError):
         raise TokenizerError(f"{path}: damaged vocabulary; download it again") from None
     for text, number, kind in entries:
+        if not isinstance(text, str) or any("\ud800" <= c <= "\udfff" for c in text):
+            raise TokenizerError(f"{path}: token {text!r} is no text; {_REMEDY}")
         if type(number) is not int or not 0 <= number < size:
             raise TokenizerError(
                 f"{path}: token {text[:40]!r} has id {number}, config.json's vocab_size is {size:,}; {_REMEDY}"

@@ -21,7 +21,10 @@ PIECE = 64 << 20  # most bytes of a tensor read at once
 _DTYPES = {"BF16": 2, "F16": 2, "F32": 4}
 # The format allows headers of 100 MB; those of real models are under 1 MB, and a table takes many times its text in memory.
 _LONGEST_HEADER = 16 << 20
-_LONGEST_JSON = 64 << 20  # the tokenizer.json of Llama 3 has 17 MB
+_LONGEST_JSON = 32 << 20  # the tokenizer.json of Llama 3 has 17 MB, the index of shards of a large model under 1 MB
+# Objects and lists in it: an empty one takes dozens of bytes for two of text. Llama 3 has 280,000 merges, some files a
+# list for each.
+_MOST_NESTED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,10 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LONGEST_JSON:
             raise CheckpointError(f"{path}: {path.stat().st_size:,} bytes are too many for this file; download it again")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        raw = path.read_bytes()
+        if raw.count(b"[") + raw.count(b"{") > _MOST_NESTED:
+            raise CheckpointError(f"{path}: too many lists and objects for this file; download it again")
+        found = json.loads(raw)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -148,8 +154,8 @@ def read_config(path: Path) -> Config:
 
     def number(key: str, default: float | None = None, kind: type = int) -> Any:
         value: Any = raw.get(key, default)
-        # No size in a model comes near 2^40; a larger one is damage, and integers of JSON know no limit.
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1 << 40
+        # GGUF holds 32 bits, no size in a model comes near that, and integers of JSON know no limit.
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1 << 31
         if not good or (kind is int and value != int(value)):
             raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected; download it again")
         return kind(value)

@@ -56,6 +56,11 @@ def run(arguments: list[str]) -> int:
         silence_stdout()
         place = f"{error.filename}: " if error.filename else ""
         return fail(f"{place}{error.strerror or error}", 1, debug)
+    except Exception as error:  # noqa: BLE001  # a fault of ours: still one line, and how to see the rest
+        silence_stdout()
+        return fail(
+            f"internal error, {type(error).__name__}: {error}; add --debug to see where, and please report it", 1, debug
+        )
 
 
 def fail(message: str, code: int, debug: bool = False) -> int:

@@ -1,9 +1,9 @@
-"""A foreign GGUF is loaded in a child process first: llama.cpp aborts on some damage, and an abort cannot be caught.
+"""A GGUF is loaded in a child process first: llama.cpp aborts on some damage, and an abort cannot be caught.
 
     python -m logos_cli.engine_llamacpp_probe FILE
 
-Files that this tool wrote carry a checksum of their header and are not probed; others are probed once and then
-remembered by fingerprint in the user's cache.
+Each file is tried once and then remembered by its header's checksum and its size in the user's cache. Those that this tool
+wrote are no exception: their checksum guards against accidents, not against intent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ _PATIENCE = 600  # seconds; a first read of many gigabytes from a slow disk
 
 def probe(header: GgufHeader) -> None:
     """Raise ModelFileError if a child process cannot load the file and decode one token."""
-    if header.sealed:
-        return
     known: Path | None = None
     with suppress(OSError, RuntimeError):
-        known = cache_folder() / "loaded" / header.fingerprint
+        known = cache_folder() / "loaded" / f"{header.sha256}-{header.size}"
         if known.exists():
             return
     command = [sys.executable, "-m", "logos_cli.engine_llamacpp_probe", str(header.path)]

@@ -1,8 +1,8 @@
 """Two checksums that a GGUF of ours carries: of its data, and of its header, which holds the first.
 
-A header is small, so its checksum is compared each time a file is opened. A header that another program or damage has
-changed makes the file a foreign one, which is loaded in a child process first: llama.cpp may abort on it. The data is
-gigabytes and only read through by `logos inspect`; damage there gives wrong numbers, never a crash.
+A header is small, so its checksum is compared each time a file is opened: where another program or damage has changed it,
+our own keys are not believed. The data is gigabytes and only read through by `logos inspect` and `logos quantize`; damage
+there gives wrong numbers, never a crash. Neither is a signature: whoever can write the file can write both.
 """
 
 from __future__ import annotations

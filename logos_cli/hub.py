@@ -282,8 +282,9 @@ def write_manifest(listing: Listing, folder: Path, entries: Sequence[Entry], kno
     for old in known.files if known else ():
         if manifest.entry(old.name) is None and not differs(folder / old.name, old, lambda _: None):
             (folder / old.name).unlink()
-    for path in folder.glob("*.????????.partial"):
-        path.unlink()  # the beginning of another revision
+    for name in {entry.name for entry in (*manifest.files, *(known.files if known else ()))}:
+        for path in folder.glob(f"{name}.{'[0-9a-f]' * 8}.partial"):
+            path.unlink()  # the beginning of another revision
     with atomic(folder / MANIFEST) as beside:
         beside.write_text(json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n", encoding="utf-8")
     return manifest

@@ -51,7 +51,11 @@ def checkpoint_provenance(manifest: Manifest | None) -> dict[str, Any]:
 def checkpoint_vocabulary(checkpoint: Checkpoint) -> Vocabulary:
     document = checkpoint.document("tokenizer.json")
     model, added = document.get("model"), document.get("added_tokens") or []
-    texts = {entry["content"] for entry in added if isinstance(entry, dict) and isinstance(entry.get("content"), str)}
+    texts = {
+        entry["content"]
+        for entry in (added if isinstance(added, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("content"), str)
+    }
     kind = str(model.get("type", "BPE")) if isinstance(model, dict) else "unknown"
     return read_vocabulary(checkpoint.config.vocabulary, texts, kind, None)
 

@@ -172,6 +172,16 @@ def index(**weight_map: str) -> Callable[[Path], None]:
     return change
 
 
+def tokenizer(folder: Path, **changes: Any) -> None:
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def tokenizer_model(folder: Path, **changes: Any) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer(folder, model=json.loads(path.read_text())["model"] | changes)
+
+
 def replaced(path: Path) -> Path:
     path.unlink()
     return path
@@ -212,6 +222,13 @@ CHECKPOINTS: dict[str, Callable[[Path], object]] = {
     "index cut": lambda f: (index(x="a")(f), (f / "model.safetensors.index.json").write_text('{"weight_map"')),
     "pickle": lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
     "tokenizer cut": cut_tokenizer,
+    "added tokens a number": lambda f: tokenizer(f, added_tokens=7),
+    "merges of two kinds": lambda f: tokenizer_model(f, merges=["a b", ["c", "d"]]),
+    "merges of three parts": lambda f: tokenizer_model(f, merges=["a b c"]),
+    "no merges": lambda f: tokenizer_model(f, merges=[]),
+    "token no text": lambda f: tokenizer_model(f, vocab={"\ud800": 0}),
+    "nested to death": lambda f: (f / "tokenizer.json").write_bytes(b'{"a":[' + b"[]," * (8 << 20) + b"[]]}"),
+    "context of 2^39": lambda f: config(f, max_position_embeddings=2**39),
     "tokenizer empty": lambda f: (f / "tokenizer.json").write_text("{}"),
     "tokenizer a list": lambda f: (f / "tokenizer.json").write_text("[]"),
     "tokenizer of 70 MB": lambda f: os.truncate(f / "tokenizer.json", 70 << 20),
@@ -227,7 +244,7 @@ def test_damaged_checkpoints(damage: Callable[[Path], object], tiny: Path, tmp_p
 
 
 def test_inspect_of_damaged_checkpoints(tiny: Path, tmp_path: Path, private_cache: Path) -> None:
-    for name in ("overlap", "config a pipe", "index outside", "tokenizer cut"):
+    for name in ("overlap", "config a pipe", "index outside", "tokenizer cut", "added tokens a number"):
         folder = Path(shutil.copytree(tiny, tmp_path / name.replace(" ", "-")))
         CHECKPOINTS[name](folder)
         refused(tmp_path, folder, ["inspect", folder])

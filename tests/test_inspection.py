@@ -62,6 +62,8 @@ def test_the_manifest_of_a_pull_goes_along(logos: Callable[..., Run], tiny: Path
     damaged = logos("inspect", folder)
     assert damaged.code == 1 and "model.safetensors: sha256" in damaged.err and "run logos pull again" in damaged.err
     assert logos("inspect", folder, "--quick").code == 0
+    refused = logos("convert", folder, "-o", tmp_path / "damaged.gguf")
+    assert refused.code == 1 and "sha256" in refused.err and not (tmp_path / "damaged.gguf").exists()
 
 
 def sha256(path: Path) -> str:

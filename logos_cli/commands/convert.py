@@ -86,6 +86,7 @@ def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     from logos_cli.convert.to_gguf import plan, to_gguf
     from logos_cli.convert.verify import verify_data, verify_tokenizer
 
+    check_manifest(checkpoint)
     checkpoint.check_tied_head()
     check_sampling(checkpoint)
     vocab = read_vocab(checkpoint)
@@ -96,6 +97,21 @@ def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     with progress("reading back", total, "bytes") as bar:
         verify_data(target, checkpoint, planned, bar.advance)
     verify_tokenizer(target, checkpoint.path / "tokenizer.json")
+
+
+def check_manifest(checkpoint: Checkpoint) -> None:
+    """Raise for a folder that is not what was fetched: the converted file names the origin of its weights."""
+    from logos_cli.console import progress
+    from logos_cli.errors import CheckpointError
+    from logos_cli.hub_manifest import MANIFEST, read_manifest, verify_manifest
+
+    manifest = read_manifest(checkpoint.path)
+    if manifest is None:
+        return
+    with progress("checking what was fetched", sum(entry.size for entry in manifest.files), "bytes") as bar:
+        problems = verify_manifest(checkpoint.path, manifest, progress=bar.advance)
+    if problems:
+        raise CheckpointError(f"{checkpoint.path}: {problems[0]}; or, if you changed it yourself, remove {MANIFEST}")
 
 
 def check_sampling(checkpoint: Checkpoint) -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,7 +61,24 @@ def inspected(model: str, quick: bool) -> Inspection:
 
         inspect_any, total = inspect_gguf, path.stat().st_size if path.is_file() else 0
     with progress(f"reading {path.name}", total, "bytes") as bar:
-        return inspect_any(path, quick, bar.advance)
+        found = inspect_any(path, quick, bar.advance)
+    if found.format == "checkpoint":
+        missing = [f"marker {name} " for name in found.vocabulary.missing]
+        found.problems.extend(p for p in what_convert_would_say(path) if not any(text in p for text in missing))
+    return found
+
+
+def what_convert_would_say(path: Path) -> Iterator[str]:
+    """Why the side files of a checkpoint could not be converted; a missing marker is shown in a line of its own."""
+    from logos_cli.checkpoint import Checkpoint
+    from logos_cli.commands.convert import check_sampling
+    from logos_cli.convert.gguf_vocab import read_vocab
+
+    for check in (read_vocab, check_sampling):
+        try:
+            check(Checkpoint.open(path))
+        except LogosError as error:
+            yield str(error).removeprefix(f"{path}/")
 
 
 def document(found: Inspection) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from logos_cli.console import note
 from logos_cli.engine import Engine, EngineSettings, open_engine
+from logos_cli.errors import UsageError
 
 NANO_NOTE = (
     "model: nano, the small demonstration inside this package, which is not LOGOS-1B; give a model with -m or $LOGOS_MODEL"
@@ -17,6 +18,8 @@ def model_path(name: str | None) -> Path:
     """The file of a MODEL word."""
     from logos_cli.convert.bundled import NANO, nano_model
 
+    if name == "":
+        raise UsageError("the model's name is empty; give a file, or the word nano")
     chosen = name or os.environ.get("LOGOS_MODEL")
     if not chosen:
         note(NANO_NOTE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,9 @@ def pull(
     from logos_cli.errors import HubUnreachable
     from logos_cli.hub import Repository, claimed, list_files
 
+    if hasattr(signal, "SIGPIPE"):
+        # A peer that closes a TLS connection would end the program silently: OpenSSL writes without MSG_NOSIGNAL.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     repository = Repository.named(repo, revision)
     folder = Path(repo.rpartition("/")[2]) if out is None else out
     fetched: list[str] = []
@@ -56,7 +60,10 @@ def pull(
     total = sum(entry.size for entry in manifest.files)
     came = f"{len(fetched)} fetched" if fetched else "nothing to fetch"
     note(f"{folder}: {len(manifest.files)} files, {size(total)}, {came}; sizes and hashes are the hub's")
-    note(f"next: logos convert {shlex.quote(str(folder))} -o {folder.absolute().name.lower()}-int4.gguf --type int4")
+    target = shlex.quote(f"{folder.absolute().name.lower()}-int4.gguf")
+    note(f"next: logos convert {shlex.quote(str(folder))} -o {target} --type int4")
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if as_json:
         document = {"folder": str(folder), **asdict(manifest), "bytes": total, "fetched": fetched}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
