@@ -135,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise CheckpointError(f"{path}: too many lists and objects for this file; download it again")
         found = json.loads(raw)
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
+        raise CheckpointError(f"{path}: {error.strerror}; make it readable, or download it again") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON ({error}); download it again") from None
     if not isinstance(found, dict):
@@ -251,7 +251,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
                 raise CheckpointError(f"{path}: not a safetensors file, or cut short; download it again")
             table = json.loads(stream.read(length))
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
+        raise CheckpointError(f"{path}: {error.strerror}; make it readable, or download it again") from error
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path}: damaged safetensors header; download it again") from None
     if not isinstance(table, dict):

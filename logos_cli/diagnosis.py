@@ -26,11 +26,12 @@ _CPU_FLAGS = {
     "AVX512": "avx512f", "AVX512_VNNI": "avx512_vnni", "AVX512_BF16": "avx512_bf16",
 }  # fmt: skip
 _PURPOSE = {
-    "torch": "portable ONNX export, full-precision reference, training nano",
-    "onnx": "ONNX model files",
-    "structure": "PDB and mmCIF input",
-    "report": "figures in reports",
+    "torch": "training nano; nothing else uses it yet",
+    "onnx": "nothing uses it yet",
+    "structure": "nothing uses it yet",
+    "report": "nothing uses it yet",
 }
+PIP = f"{sys.executable} -m pip install"  # a bare pip may belong to another environment
 _PATIENCE = 120  # seconds for the trial; a cold disk has to load llama.cpp and nano
 
 
@@ -81,7 +82,7 @@ def versions() -> Iterator[Finding]:
         missing = [need for _, have, need in extras.get(extra, []) if have is None]
         present = [f"{name} {have}" for name, have, _ in extras.get(extra, []) if have]
         if missing:
-            remedy = f"pip install {' '.join(repr(need) if '>' in need else need for need in missing)}"
+            remedy = f"{PIP} {' '.join(repr(need) if '>' in need else need for need in missing)}" if extra == "torch" else ""
             yield Finding("extras", extra, f"not installed ({purpose})", None, remedy)
         elif present:
             yield Finding("extras", extra, ", ".join(present), True)
@@ -97,10 +98,10 @@ def installed(name: str) -> str | None:
 def package(name: str, relation: str, version: str) -> Finding:
     have = installed(name)
     if have is None:
-        return Finding("versions", name, "missing", False, f"pip install '{name}{relation}{version}'")
+        return Finding("versions", name, "missing", False, f"{PIP} '{name}{relation}{version}'")
     good = have == version if relation == "==" else numbers(have) >= numbers(version)
     text = have if good else f"{have}, but {relation}{version} is needed"
-    return Finding("versions", name, text, good, "" if good else f"pip install '{name}{relation}{version}'")
+    return Finding("versions", name, text, good, "" if good else f"{PIP} '{name}{relation}{version}'")
 
 
 def numbers(version: str) -> list[int]:
@@ -136,7 +137,7 @@ def run_trial(small_model: Callable[[], Path]) -> Trial:
 def build(trial: Trial) -> Iterator[Finding]:
     from logos_cli.engine_llamacpp_library import VERSION, default_threads, physical_cores
 
-    rebuild = f"pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
+    rebuild = f"{PIP} --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
     if trial.failure:
         why = "it was built for another CPU" if "SIGILL" in trial.failure else trial.failure
         yield Finding("llama.cpp", "trial", f"does not run: {why}", False, rebuild)
@@ -231,7 +232,17 @@ def folders() -> Iterator[Finding]:
     model = os.environ.get("LOGOS_MODEL")
     if not model:
         yield Finding("folders", "$LOGOS_MODEL", "not set: nano is used unless -m names a model", None)
-    elif Path(model).exists() or model == "nano":
+    elif model == "nano":
         yield Finding("folders", "$LOGOS_MODEL", model, True)
     else:
-        yield Finding("folders", "$LOGOS_MODEL", f"{model} is not there", False, "export LOGOS_MODEL=FILE")
+        yield named_model(Path(model))
+
+
+def named_model(path: Path) -> Finding:
+    from logos_cli.gguf_header import read_header
+
+    try:
+        scheme = read_header(path).scheme
+    except LogosError as error:
+        return Finding("folders", "$LOGOS_MODEL", str(error), False, "export LOGOS_MODEL=FILE")
+    return Finding("folders", "$LOGOS_MODEL", f"{path}, {scheme}", True)

@@ -28,6 +28,7 @@ from logos_cli.errors import HubError, HubUnreachable, LogosError, MissingDepend
 T = TypeVar("T")
 Progress = Callable[[int], None]  # told bytes; negative ones where something is begun again
 _NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}(?<![.-])", re.ASCII)
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _AGAIN = "run the same command again, it goes on where it stopped"
 
 
@@ -191,6 +192,10 @@ class Repository:
                 yield
         except LogosError:
             raise
+        except FileNotFoundError as error:
+            # The network's own files, not ours: a certificate bundle that the environment names.
+            named = next((f"{n}={os.environ[n]}" for n in _CERTIFICATES if os.environ.get(n)), error.filename or "a file")
+            raise HubError(f"{cut()}: {named} is not there; correct that setting") from error
         except Exception as error:
             raise (self.refusal(error) or lost(error, cut(), remedy())) from error
 

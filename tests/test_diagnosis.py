@@ -36,14 +36,16 @@ def test_a_wrong_version_is_named_with_its_remedy(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = logos("doctor")
     assert found.code == 1 and found.err.count("\n") == 1
-    assert "0.2.9, but ==0.3.36 is needed" in found.out and "run: pip install 'llama-cpp-python==0.3.36'" in found.err
+    assert "0.2.9, but ==0.3.36 is needed" in found.out and "-m pip install 'llama-cpp-python==0.3.36'" in found.err
 
 
 def test_a_model_that_is_not_there(logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # nor a compiler
     monkeypatch.setenv("LOGOS_MODEL", str(tmp_path / "none.gguf"))
     found = logos("doctor")
-    assert found.code == 1 and "none.gguf is not there" in found.err and "none found" in found.out
+    assert found.code == 1 and "none.gguf: No such file" in found.err and "none found" in found.out
+    monkeypatch.setenv("LOGOS_MODEL", str(tmp_path))
+    assert "a folder is not a model file" in logos("doctor").err
 
 
 def shape_1b(folder: Path, tokenizer: str) -> Checkpoint:

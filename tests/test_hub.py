@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +287,25 @@ def test_a_second_pull_waits_for_the_first(hub: Hub, home: Path) -> None:
     assert "another logos pull is at work there" in child.stderr.readline()
     os.close(handle)
     assert end(child).code == 0
+
+
+def test_a_tls_peer_that_closes_at_once(home: Path) -> None:
+    """OpenSSL then writes into a closed socket: SIGPIPE would end the command without a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        line = failed(pull(HF_ENDPOINT=f"https://127.0.0.1:{server.getsockname()[1]}"))
+    assert "cannot be reached" in line
+    assert "SSL_CERT_FILE=/nope is not there" in failed(pull(SSL_CERT_FILE="/nope", HF_ENDPOINT="https://127.0.0.1:9"))
+
+
+def test_a_file_of_the_users_that_looks_like_a_partial_one(hub: Hub, home: Path) -> None:
+    (home / NAME).mkdir()
+    (home / NAME / "run.20261123.partial").write_text("mine")
+    assert pull().code == 0
+    assert (home / NAME / "run.20261123.partial").read_text() == "mine"
