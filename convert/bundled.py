@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -26,7 +28,7 @@ def nano_checkpoint() -> Path:
 
 
 def nano_model() -> Path:
-    """The bundled model as a bf16 GGUF: from the cache, else made there, else in a folder that goes with this process."""
+    """The bundled model as a bf16 GGUF: from the cache, else made there, else in the folder for temporary files."""
     source = nano_checkpoint()
     digest = hashlib.sha256(str(_FORMAT).encode())
     for path in sorted(source.iterdir()):
@@ -40,10 +42,30 @@ def nano_model() -> Path:
             _write(source, cached)
         return cached
     except (OSError, OutputError, RuntimeError):  # RuntimeError: no home folder at all, as in some containers
-        folder = Path(tempfile.mkdtemp(prefix="logos-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _write(source, folder / name)
-        return folder / name
+        cached = _temporary_folder() / name
+        if not cached.is_file():
+            _write(source, cached)
+        return cached
+
+
+def _temporary_folder() -> Path:
+    """One for each user, the same in every run, since a process that a closed pipe ends could not delete it; another user's
+    folder or link of that name is not used."""
+    folder = (
+        Path(tempfile.gettempdir()) / f"logos-cli-{os.getuid() if hasattr(os, 'getuid') else os.environ.get('USERNAME', '')}"
+    )
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and (
+            not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
+        ):
+            return folder
+    except OSError:
+        pass
+    own = Path(tempfile.mkdtemp(prefix="logos-"))
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 def _write(source: Path, target: Path) -> None:

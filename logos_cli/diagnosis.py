@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -69,6 +69,7 @@ def versions() -> Iterator[Finding]:
         yield Finding("versions", "packages", "logos-cli is not installed here, only found", False, "pip install .")
         return
     extras: dict[str, list[tuple[str, str | None, str]]] = {}
+    needed: list[tuple[str, str, str]] = []
     for text in wanted:
         found = _REQUIREMENT.match(text)
         if not found:
@@ -77,7 +78,10 @@ def versions() -> Iterator[Finding]:
         if extra:
             extras.setdefault(extra, []).append((name, installed(name), f"{name}{relation or ''}{version}"))
         else:
-            yield package(name, relation or "", version)
+            needed.append((name, relation or "", version))
+    broken = broken_packages(name for name, _, _ in needed if installed(name))
+    for name, relation, version in needed:
+        yield package(name, relation, version, broken.get(name))
     for extra, purpose in _PURPOSE.items():
         missing = [need for _, have, need in extras.get(extra, []) if have is None]
         present = [f"{name} {have}" for name, have, _ in extras.get(extra, []) if have]
@@ -95,10 +99,51 @@ def installed(name: str) -> str | None:
         return None
 
 
-def package(name: str, relation: str, version: str) -> Finding:
+def broken_packages(names: Iterable[str]) -> dict[str, str]:
+    """Those that cannot be imported, with the reason. Each is tried in a child, since a broken one may kill its process."""
+    # numpy comes first: others import it, and its failure would be taken for theirs. llama.cpp has a trial of its own.
+    left = sorted(set(names) - {"llama-cpp-python"}, key=lambda name: (name != "numpy", name))
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    print(name, flush=True)\n"
+        "    importlib.import_module({'rdkit': 'rdkit.Chem'}.get(name, name.replace('-', '_')))\n"
+    )
+    broken: dict[str, str] = {}
+    while left:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code, *left],
+                check=False, capture_output=True, text=True, errors="replace", timeout=_PATIENCE,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return broken
+        begun = [name for name in done.stdout.split("\n") if name in left]
+        if done.returncode == 0 or not begun:
+            return broken
+        broken[begun[-1]] = why_it_ended(done)
+        left = left[len(begun) :]
+        if begun[-1] == "numpy":
+            return broken
+    return broken
+
+
+def why_it_ended(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        with suppress(ValueError):
+            return f"ended by {signal.Signals(-done.returncode).name}"
+        return f"ended by signal {-done.returncode}"
+    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:200]
+
+
+def package(name: str, relation: str, version: str, broken: str | None = None) -> Finding:
     have = installed(name)
     if have is None:
         return Finding("versions", name, "missing", False, f"{PIP} '{name}{relation}{version}'")
+    if broken:
+        return Finding(
+            "versions", name, f"{have} cannot be imported: {broken}", False, f"{PIP} --force-reinstall --no-deps {name}=={have}"
+        )
     good = have == version if relation == "==" else numbers(have) >= numbers(version)
     text = have if good else f"{have}, but {relation}{version} is needed"
     return Finding("versions", name, text, good, "" if good else f"{PIP} '{name}{relation}{version}'")
@@ -122,16 +167,15 @@ class Trial:
 def run_trial(small_model: Callable[[], Path]) -> Trial:
     try:
         command = [sys.executable, "-m", "logos_cli.engine_llamacpp_trial", str(small_model())]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PATIENCE)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
     except (LogosError, ImportError) as error:
         return Trial({}, str(error))
     except subprocess.TimeoutExpired:
         return Trial({}, f"no answer within {_PATIENCE} s")
-    if done.returncode < 0:
-        return Trial({}, f"ended by {signal.Signals(-done.returncode).name}")
-    with suppress(ValueError, IndexError):
-        return Trial(json.loads(done.stdout.splitlines()[-1]))
-    return Trial({}, (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:200])
+    if done.returncode == 0:
+        with suppress(ValueError, IndexError):
+            return Trial(json.loads(done.stdout.splitlines()[-1]))
+    return Trial({}, why_it_ended(done))
 
 
 def build(trial: Trial) -> Iterator[Finding]:
@@ -177,7 +221,9 @@ def compiler() -> Finding:
     for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
         if name and (path := shutil.which(name)):
             with suppress(OSError, subprocess.SubprocessError):
-                done = subprocess.run([path, "--version"], check=True, capture_output=True, text=True, timeout=20)
+                done = subprocess.run(
+                    [path, "--version"], check=True, capture_output=True, text=True, errors="replace", timeout=20
+                )
                 return Finding("llama.cpp", "compiler", done.stdout.splitlines()[0], True)
     remedy = "xcode-select --install" if platform.system() == "Darwin" else "sudo apt install build-essential (Debian, Ubuntu)"
     return Finding("llama.cpp", "compiler", "none found; needed to build llama.cpp, for a GPU for example", None, remedy)
@@ -204,7 +250,7 @@ def nvidia_gpus() -> list[str]:
         return []
     command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=20)
     except (OSError, subprocess.SubprocessError):
         return ["nvidia-smi is there but fails: the driver does not run"]
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]

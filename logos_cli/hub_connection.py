@@ -218,6 +218,8 @@ class Repository:
         if status in (401, 403):
             held = "refuses your token; make a new one" if get_token() else "wants a token; make one"
             return HubError(f"{self.host} {held} on {self.endpoint}/settings/tokens, then `hf auth login` or set HF_TOKEN")
+        if isinstance(error, errors.EntryNotFoundError):
+            return HubError(f"{self.host} lists {urlsplit(str(error.response.url)).path} but does not have it; try again later")
         if status == 404:
             return HubError(f"{self.host} has no {urlsplit(str(error.response.url)).path}; is HF_ENDPOINT right?")
         return None

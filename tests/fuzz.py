@@ -9,6 +9,8 @@ traceback, needs more than 20 s or 1 GB, says more than two lines, or leaves a f
 from __future__ import annotations
 
 import argparse
+import copy
+import json
 import os
 import random
 import resource
@@ -21,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -28,7 +31,16 @@ from conftest import build_tokenizer, convert, write_checkpoint
 
 PATIENCE = 20.0  # seconds
 MOST_MEMORY = 1 << 30  # bytes, of the command and of its children
-KINDS = ("gguf", "foreign gguf", "safetensors", "tokenizer.json")
+KINDS = ("gguf", "foreign gguf", "safetensors", "tokenizer.json", "tokenizer values", "config values")
+FILES = {
+    "safetensors": "model.safetensors", "tokenizer.json": "tokenizer.json", "tokenizer values": "tokenizer.json",
+    "config values": "config.json",
+}  # fmt: skip
+# Damage that is still JSON, and gets past the parser.
+ODD_VALUES: list[Any] = [
+    None, True, -1, 0, 1, 2**31, 2**63, 10**30, 0.5, -1e300, "", "x", "<MoleculeS>", "\u0000", "é" * 300, "../../etc/passwd",
+    [], {}, [[]], [None], {"": None}, ["a", 1], {"type": "Split"}, {"a": 0},
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,12 +63,40 @@ class Originals:
         self.contents = {
             "gguf": ours,
             "foreign gguf": ours.replace(b"logos.", b"other."),
-            "safetensors": (self.checkpoint / "model.safetensors").read_bytes(),
-            "tokenizer.json": (self.checkpoint / "tokenizer.json").read_bytes(),
+            **{kind: (self.checkpoint / name).read_bytes() for kind, name in FILES.items()},
         }
 
 
-def mutated(data: bytes, rng: random.Random) -> bytes:
+def mutated(kind: str, data: bytes, rng: random.Random) -> bytes:
+    return odd_values(data, rng) if kind.endswith("values") else wounded(data, rng)
+
+
+def odd_values(data: bytes, rng: random.Random) -> bytes:
+    """The same JSON document with one to three values replaced, removed or exchanged."""
+    document = json.loads(data)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        place = document
+        while True:
+            # Down to where the document has no more levels, or somewhere before that.
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            if not keys:
+                break
+            key = rng.choice(keys)
+            if isinstance(place[key], (dict, list)) and place[key] and rng.random() < 0.8:
+                place = place[key]
+                continue
+            match rng.randrange(4):
+                case 0:
+                    del place[key]
+                case 1:
+                    place[key] = copy.deepcopy(place[rng.choice(keys)])
+                case _:
+                    place[key] = rng.choice(ODD_VALUES)
+            break
+    return json.dumps(document).encode()
+
+
+def wounded(data: bytes, rng: random.Random) -> bytes:
     """One to four small wounds, more often than not near the beginning, where the tables are."""
     found = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
@@ -85,16 +125,19 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 def commands(kind: str, data: bytes, originals: Originals, folder: Path) -> list[list[str]]:
     """Write the damaged file into `folder`, and what then reads it."""
     out = str(folder / "out.gguf")
+    (folder / "in.smi").write_text("CCO\n")
+    run = ["generate", "retro", str(folder / "in.smi"), "-n", "2", "--max-tokens", "8", "-m"]
     if kind.endswith("gguf"):
         path = folder / "m.gguf"
         path.write_bytes(data)
-        run = ["generate", "retro", str(folder / "in.smi"), "-m", str(path), "-n", "2", "--max-tokens", "8"]
-        (folder / "in.smi").write_text("CCO\n")
-        return [["inspect", str(path)], ["quantize", str(path), "-o", out, "--type", "q8_0"], run]
+        return [["inspect", str(path)], ["quantize", str(path), "-o", out, "--type", "q8_0"], [*run, str(path)], [*run, out]]
     copied = Path(shutil.copytree(originals.checkpoint, folder / "checkpoint"))
-    name = "model.safetensors" if kind == "safetensors" else kind
-    (copied / name).write_bytes(data)
-    return [["inspect", str(copied)], ["convert", str(copied), "-o", out]]
+    (copied / FILES[kind]).write_bytes(data)
+    small = str(folder / "small.gguf")
+    return [
+        ["inspect", str(copied)], ["convert", str(copied), "-o", out], ["quantize", out, "-o", small, "--type", "q8_0"],
+        [*run, out], [*run, small],
+    ]  # fmt: skip
 
 
 def run_forked(arguments: list[str], err: Path) -> Outcome:
@@ -132,8 +175,9 @@ def run_forked(arguments: list[str], err: Path) -> Outcome:
         os.killpg(pid, signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
     text, _, memory = err.read_text(errors="replace").rpartition("\n")
-    kilobytes = int(memory) if memory.isdigit() else 0
-    return Outcome(tuple(arguments), os.waitstatus_to_exitcode(status), text, time.monotonic() - began, kilobytes << 10)
+    peak = int(memory) if memory.isdigit() else 0
+    peak *= 1 if sys.platform == "darwin" else 1024
+    return Outcome(tuple(arguments), os.waitstatus_to_exitcode(status), text, time.monotonic() - began, peak)
 
 
 def complaint(outcome: Outcome, left: list[str]) -> str | None:
@@ -164,12 +208,14 @@ def cases(numbers: range, seed: int, folder: Path) -> Iterator[tuple[int, str, O
         kind = KINDS[number % len(KINDS)]
         work = folder / "work"
         work.mkdir()
-        for arguments in commands(kind, mutated(originals.contents[kind], rng), originals, work):
+        for arguments in commands(kind, mutated(kind, originals.contents[kind], rng), originals, work):
+            model = arguments[1] if arguments[0] == "quantize" else arguments[-1]
+            if arguments[0] in ("quantize", "generate") and not Path(model).exists():
+                continue  # the command before has refused to write it
             before = {file.name for file in work.iterdir()}
             outcome = run_forked(arguments, folder / "err")
             left = sorted({file.name for file in work.iterdir()} - before)
             yield number, kind, outcome, complaint(outcome, left)
-            (work / "out.gguf").unlink(missing_ok=True)
         shutil.rmtree(work)
 
 

@@ -65,6 +65,9 @@ def long_run(rows: Path, count: int, out: Path) -> bool:
             seconds = tenths[-1][0] - (tenths[-2][0] if len(tenths) > 1 else 0)
             say(f"{done:>8,} rows: {tenths[-1][1] / 1e6:.1f} MB resident, {count / 10 / seconds:.0f} rows/s in this tenth")
     code = child.wait()
+    if len(tenths) < 10:
+        say(f"exit {code} after {done:,} rows")
+        return False
     lines = sum(1 for _ in out.open("rb")) if out.exists() else 0
     growth = tenths[-1][1] / tenths[0][1] - 1
     steps = [after[0] - before[0] for before, after in itertools.pairwise(tenths)]

@@ -39,11 +39,27 @@ def test_a_wrong_version_is_named_with_its_remedy(
     assert "0.2.9, but ==0.3.36 is needed" in found.out and "-m pip install 'llama-cpp-python==0.3.36'" in found.err
 
 
+@pytest.mark.parametrize(
+    "code, why", [("raise OSError('libfoo.so.2: cannot open')", "libfoo.so.2"), ("import os; os.abort()", "SIGABRT")]
+)
+def test_a_package_that_cannot_be_imported(
+    logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
+) -> None:
+    (tmp_path / "safetensors").mkdir()
+    (tmp_path / "safetensors" / "__init__.py").write_text(code + "\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = logos("doctor", "--json")
+    bad = [f for f in json.loads(found.out)["findings"] if f["good"] is False]
+    assert found.code == 1 and bad[0]["name"] == "safetensors" and why in bad[0]["value"]
+    assert "--force-reinstall" in bad[0]["remedy"] and "tokenizers" not in {f["name"] for f in bad}
+
+
 def test_a_model_that_is_not_there(logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # nor a compiler
     monkeypatch.setenv("LOGOS_MODEL", str(tmp_path / "none.gguf"))
     found = logos("doctor")
     assert found.code == 1 and "none.gguf: No such file" in found.err and "none found" in found.out
+    assert "$LOGOS_MODEL names it" in logos("generate", "molecule").err
     monkeypatch.setenv("LOGOS_MODEL", str(tmp_path))
     assert "a folder is not a model file" in logos("doctor").err
 

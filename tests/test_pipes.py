@@ -224,7 +224,27 @@ def test_a_changed_setting_is_refused_by_name(logos: Callable[..., Run], tmp_pat
 def test_a_read_only_cache_does_no_harm(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     assert logos("generate", "molecule").code == 0
+    (folder,) = temporary.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (made,) = folder.iterdir()
+    before = made.stat()
+    assert logos("generate", "molecule").code == 0
+    assert made.stat() == before  # one for all runs, not one more for each that a closed pipe ends
+
+
+def test_a_temporary_folder_of_somebody_else_is_not_used(
+    logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "theirs").mkdir(mode=0o777)
+    (tmp_path / f"logos-cli-{os.getuid()}").symlink_to(tmp_path / "theirs")
+    assert logos("generate", "molecule").code == 0
+    assert list((tmp_path / "theirs").iterdir()) == [] and len(list(tmp_path.iterdir())) == 2
 
 
 def test_tasks_shows_defaults_with_their_source(logos: Callable[..., Run], tiny_gguf: Callable[[str], Path]) -> None:

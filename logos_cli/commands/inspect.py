@@ -52,6 +52,8 @@ def inspected(model: str, quick: bool) -> Inspection:
     from logos_cli.console import progress
 
     path = model_path(model)
+    if path.is_file() and path.suffix == ".safetensors":
+        raise CheckpointError(f"{path}: weights of a checkpoint; name its folder, {path.parent}")
     if path.is_dir():
         from logos_cli.inspection_checkpoint import inspect_checkpoint
 
@@ -97,7 +99,9 @@ def shown(found: Inspection) -> Iterator[str]:
     yield str(found.path)
     for name, text in facts(found):
         lead = f"  {name:<13}"
-        yield from wrap(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False)
+        yield from wrap(
+            text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False, break_long_words=False
+        )
     yield ""
     yield f"  {'tensors':<26} {'count':>6}  {'type':<7} {'parameters':>15}  {'size':>9}"
     for group in found.tensors:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from logos_cli.console import note
 from logos_cli.engine import Engine, EngineSettings, open_engine
-from logos_cli.errors import UsageError
+from logos_cli.errors import ModelFileError, UsageError
 
 NANO_NOTE = (
     "model: nano, the small demonstration inside this package, which is not LOGOS-1B; give a model with -m or $LOGOS_MODEL"
@@ -23,7 +23,12 @@ def model_path(name: str | None) -> Path:
     chosen = name or os.environ.get("LOGOS_MODEL")
     if not chosen:
         note(NANO_NOTE)
-    return nano_model() if chosen in (None, "", NANO) else Path(chosen)
+    if chosen in (None, "", NANO):
+        return nano_model()
+    path = Path(chosen)
+    if not name and not path.exists():
+        raise ModelFileError(f"{path}: No such file, and $LOGOS_MODEL names it; correct that variable or give a model with -m")
+    return path
 
 
 def open_model(name: str | None, settings: EngineSettings) -> Engine:

@@ -49,9 +49,11 @@ def pull(
     repository = Repository.named(repo, revision)
     folder = Path(repo.rpartition("/")[2]) if out is None else out
     fetched: list[str] = []
+    source = "the hub's"
     try:
         listing = list_files(repository)
     except HubUnreachable as error:
+        source = "as they were fetched"
         manifest = offline(repository, folder, error)
     else:
         with claimed(folder, lambda: note(f"{folder}: another logos pull is at work there, waiting for it")):
@@ -59,7 +61,7 @@ def pull(
     Checkpoint.open(folder)
     total = sum(entry.size for entry in manifest.files)
     came = f"{len(fetched)} fetched" if fetched else "nothing to fetch"
-    note(f"{folder}: {len(manifest.files)} files, {size(total)}, {came}; sizes and hashes are the hub's")
+    note(f"{folder}: {len(manifest.files)} files, {size(total)}, {came}; sizes and hashes are {source}")
     target = shlex.quote(f"{folder.absolute().name.lower()}-int4.gguf")
     note(f"next: logos convert {shlex.quote(str(folder))} -o {target} --type int4")
     if hasattr(signal, "SIGPIPE"):
