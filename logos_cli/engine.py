@@ -69,6 +69,8 @@ class Generation:
 class Engine(Protocol):
     """`generate` yields answers as they finish; text and log-probability of one do not depend on its neighbours."""
 
+    settings: EngineSettings
+
     @property
     def info(self) -> EngineInfo: ...
 
@@ -81,9 +83,10 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str], single: bool = False
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
     ) -> Iterator[Generation | None]:
-        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act."""
+        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act.
+        With `stops` None only `max_tokens` ends an answer, for measuring."""
         ...
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -92,6 +95,18 @@ class Engine(Protocol):
 
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         """Logits [T, V] after each of `tokens` [T]."""
+        ...
+
+    def logits_pieces(self, tokens: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        """The same in pieces [t, V] that follow each other, each valid until the next: memory does not grow with T."""
+        ...
+
+    def token_texts(self) -> list[str]:
+        """The text [V] of each id as the vocabulary spells it, which is another for each."""
+        ...
+
+    def release(self) -> None:
+        """Give back what earlier calls left open for later ones, KV caches above all."""
         ...
 
     def close(self) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # The part of free memory that KV caches may take: the rest is for compute buffers and other programs.
 KV_SHARE = 0.8
+LOGITS_BYTES = 1 << 25  # of logits handed out at a time: 65 tokens of a 128k vocabulary
 
 
 class LlamaCppEngine:
@@ -52,6 +54,7 @@ class LlamaCppEngine:
             sampling=self.header.sampling,
         )
         self._context: Context | None = None
+        self._scoring: Context | None = None
         self._pieces: dict[int, bytes] = {}
 
     def _load(self, offload: bool) -> Any:
@@ -107,6 +110,7 @@ class LlamaCppEngine:
                 self._pieces[token] = buffer.raw[: max(0, size)]
         return self._pieces[token]
 
+    @cached_property
     def end_tokens(self) -> frozenset[int]:
         """Ids at which every generation stops: the tokenizer's end, turn-end and padding tokens."""
         found = {i for i in range(self.vocabulary) if self.binding.llama_vocab_is_eog(self.vocab, i)}
@@ -116,12 +120,12 @@ class LlamaCppEngine:
     # Decoding
 
     def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str], single: bool = False
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
     ) -> Iterator[Generation | None]:
         """Answers in the order in which they end. `single` decodes one answer at a time with one-row kernels."""
         if self.settings.batch < 1:
             raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
-        ends = self.end_tokens() | {self.marker(name) for name in stops}
+        ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
         sampler = Sampler(sampling)
         waiting = _Waiting(requests)
         while waiting.look():
@@ -189,39 +193,61 @@ class LlamaCppEngine:
         layers = int(binding.llama_model_n_layer(self.model))
         return 2 * layers * int(kv) * head * (4 if self.full_precision else 2)
 
+    def token_texts(self) -> list[str]:
+        """The text of each id as the vocabulary spells it, which is another for each."""
+        get = self.binding.llama_vocab_get_text
+        return [get(self.vocab, i).decode("utf-8", "replace") for i in range(self.vocabulary)]
+
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         import numpy as np
 
-        cells = -(-len(tokens) // 256) * 256
-        context = Context(
-            self.model, 1, cells, self.threads, self.vocabulary, self.full_precision, outputs=min(PREFILL, len(tokens))
-        )
-        try:
-            return np.concatenate(context.prefill(0, tokens, outputs=len(tokens)))
-        finally:
-            context.close()
+        return np.concatenate([piece.copy() for piece in self.logits_pieces(tokens)])
+
+    def logits_pieces(self, tokens: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        # At least eight rows a call, as in decoding: padded at the end, which causal attention cannot see.
+        padding = [tokens[-1]] * max(0, ROWS_MIN - len(tokens))
+        piece = max(ROWS_MIN, min(PREFILL, LOGITS_BYTES // (4 * self.vocabulary)))
+        cells = -(-max(len(tokens), PREFILL) // 256) * 256
+        if self._scoring is None or self._scoring.cells < cells:
+            self._close_scoring()
+            self._scoring = Context(self.model, 1, cells, self.threads, self.vocabulary, self.full_precision, outputs=piece)
+        left = len(tokens)
+        for found in self._scoring.prefill_pieces(0, [*tokens, *padding], len(tokens) + len(padding), piece):
+            yield found[:left]
+            left -= len(found)
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
         import numpy as np
 
         from logos_cli.sampling import log_sum_exp
 
-        tokens = [*prompt, *continuation]
-        # At least eight rows a call, as in decoding: padded at the end, which causal attention cannot see.
-        padding = [tokens[-1]] * max(0, ROWS_MIN - len(tokens))
-        logits = self.logits([*tokens, *padding])[len(prompt) - 1 : len(tokens) - 1]
-        raw = np.take_along_axis(logits, np.array(continuation)[:, None], axis=1)[:, 0]
-        return (raw - log_sum_exp(logits)).astype(np.float32)
+        tokens = np.array([*prompt, *continuation])
+        found, at = [], 0
+        for piece in self.logits_pieces(tokens.tolist()):
+            after = tokens[at + 1 : at + 1 + len(piece)]
+            raw = np.take_along_axis(piece[: len(after)], after[:, None], axis=1)[:, 0]
+            found.append(raw - log_sum_exp(piece[: len(after)]))
+            at += len(piece)
+        return np.concatenate(found)[len(prompt) - 1 :].astype(np.float32)
 
     def _close_context(self) -> None:
         if self._context:
             self._context.close()
             self._context = None
 
+    def _close_scoring(self) -> None:
+        if self._scoring:
+            self._scoring.close()
+            self._scoring = None
+
+    def release(self) -> None:
+        self._close_context()
+        self._close_scoring()
+
     def close(self) -> None:
         if library.left_behind():
             return
-        self._close_context()
+        self.release()
         if self.model:
             self.binding.llama_model_free(self.model)
             self.model = None

@@ -22,7 +22,7 @@ PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt change
 SLOW_STEP = 0.1  # seconds; a step longer than this can be interrupted in the middle
 
 
-def prefill_spans(length: int) -> Iterator[tuple[int, int]]:
+def prefill_spans(length: int, piece: int = PREFILL) -> Iterator[tuple[int, int]]:
     """How a prompt is cut: a function of its length alone, and never into a last piece of one token.
 
     llama.cpp decodes a lone token over a long cache by dividing the cache among its threads, and the sum then depends
@@ -30,7 +30,7 @@ def prefill_spans(length: int) -> Iterator[tuple[int, int]]:
     """
     start = 0
     while start < length:
-        stop = min(start + PREFILL, length)
+        stop = min(start + piece, length)
         if length - stop == 1:
             stop -= 1
         yield start, stop
@@ -109,24 +109,26 @@ class Context:
         return np.ctypeslib.as_array(pointer, shape=(outputs, self.vocabulary))
 
     def prefill(self, stream: int, tokens: Sequence[int], outputs: int = 1) -> list[Floats]:
-        """Replace `stream` by `tokens`; copies of the logits [1 … n, V] of the last `outputs` of them, in chunks."""
+        """Replace `stream` by `tokens`; copies of the logits [1 … n, V] of the last `outputs` of them, in pieces."""
+        return [piece.copy() for piece in self.prefill_pieces(stream, tokens, outputs)]
+
+    def prefill_pieces(self, stream: int, tokens: Sequence[int], outputs: int, piece: int = PREFILL) -> Iterator[Floats]:
+        """The same `piece` tokens at a time, each array valid until the next."""
         import numpy as np
 
         self.trim(stream, 0)
-        found: list[Floats] = []
         first_output = len(tokens) - outputs
-        with self._abortable():
-            for start, stop in prefill_spans(len(tokens)):
-                n = stop - start
-                self._tokens[:n] = tokens[start:stop]
-                self._positions[:n] = np.arange(start, stop)
-                self._pointers[:n] = self._each[stream]
-                self._outputs[:n] = np.arange(start, stop) >= first_output
-                wanted = int(self._outputs[:n].sum())
+        for start, stop in prefill_spans(len(tokens), piece):
+            n = stop - start
+            self._tokens[:n] = tokens[start:stop]
+            self._positions[:n] = np.arange(start, stop)
+            self._pointers[:n] = self._each[stream]
+            self._outputs[:n] = np.arange(start, stop) >= first_output
+            wanted = int(self._outputs[:n].sum())
+            with self._abortable():
                 self._decode(n)
-                if wanted:
-                    found.append(self._view(wanted).copy())
-        return found
+            if wanted:
+                yield self._view(wanted)
 
     @contextmanager
     def _abortable(self) -> Iterator[None]:

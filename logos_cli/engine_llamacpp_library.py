@@ -115,24 +115,49 @@ def last_words() -> str:
     return (told[0] if told else lines[-1] if lines else "no message")[:200]
 
 
+def build_features() -> list[str]:
+    """The CPU features that the installed llama.cpp was built with, in its own words."""
+    told = load().llama_print_system_info().decode()
+    parts = (part.partition("=") for part in told.split("|"))
+    return [name.split(":")[-1].strip() for name, _, on in parts if on.strip() == "1"]
+
+
 def gpu_names() -> list[str]:
     """The GPU devices that the installed build can use, by llama.cpp's own names."""
+    found = []
+    for device in _gpu_devices():
+        from llama_cpp._ggml import libggml
+
+        name, describe = libggml.ggml_backend_dev_name, libggml.ggml_backend_dev_description
+        for text in (name, describe):
+            text.restype, text.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+        found.append(f"{name(device).decode()} ({describe(device).decode()})")
+    return found
+
+
+def gpu_bytes_used() -> int:
+    """Memory in use on all GPU devices together, by this process and by others; 0 without one."""
+    used = 0
+    for device in _gpu_devices():
+        from llama_cpp._ggml import libggml
+
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        ask = libggml.ggml_backend_dev_memory
+        ask.restype, ask.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+        ask(device, ctypes.byref(free), ctypes.byref(total))
+        used += total.value - free.value
+    return used
+
+
+def _gpu_devices() -> list[int]:
     load()
     from llama_cpp._ggml import libggml
 
-    count, get = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get
-    kind, name = libggml.ggml_backend_dev_type, libggml.ggml_backend_dev_name
-    describe = libggml.ggml_backend_dev_description
+    count, get, kind = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get, libggml.ggml_backend_dev_type
     count.restype, get.restype, get.argtypes = ctypes.c_size_t, ctypes.c_void_p, [ctypes.c_size_t]
     kind.restype, kind.argtypes = ctypes.c_int, [ctypes.c_void_p]
-    for text in (name, describe):
-        text.restype, text.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
-    found = []
-    for i in range(count()):
-        device = get(i)
-        if kind(device) in (1, 2):  # GPU, integrated GPU (enum ggml_backend_dev_type)
-            found.append(f"{name(device).decode()} ({describe(device).decode()})")
-    return found
+    devices = [get(i) for i in range(count())]
+    return [device for device in devices if kind(device) in (1, 2)]  # GPU, integrated GPU (enum ggml_backend_dev_type)
 
 
 def choose_device(asked: str) -> tuple[str, bool]:

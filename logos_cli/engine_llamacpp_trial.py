@@ -19,11 +19,6 @@ from logos_cli.sampling import Sampling
 
 
 def main() -> int:
-    binding = library.load()
-    told = binding.llama_print_system_info().decode()
-    features = [
-        name.split(":")[-1].strip() for name, _, on in (part.partition("=") for part in told.split("|")) if on.strip() == "1"
-    ]
     began = time.monotonic()
     engine = LlamaCppEngine(Path(sys.argv[1]), EngineSettings(device="cpu"))
     prompt = engine.encode("<MoleculeS>")
@@ -31,7 +26,7 @@ def main() -> int:
         [Request(0, prompt, range(1))], Sampling(temperature=0, max_tokens=40), ["<MoleculeE>"], single=True
     )
     assert answer is not None
-    found = {"features": features, "gpus": library.gpu_names(), "tokens": len(answer.tokens)}
+    found = {"features": library.build_features(), "gpus": library.gpu_names(), "tokens": len(answer.tokens)}
     sys.stdout.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 3)}) + "\n")
     return 0
 
