@@ -39,12 +39,14 @@ _HEADER_WORDS = {*SMILES_COLUMNS, "smile", "structure", "molecule"}
 
 @dataclass(frozen=True)
 class Row:
-    """One input. `value` is a SMILES, a reaction SMILES or a list of SMILES; `text` is grammar text given whole."""
+    """One input. `value` is a SMILES, a reaction SMILES or a list of SMILES; `text` is grammar text given whole;
+    `reactants` are those of a reaction that came as a list, which says what belongs together."""
 
     ordinal: int
     id: str
     value: str | tuple[str, ...] | None = None
     text: str | None = None
+    reactants: tuple[str, ...] = ()
     truth: Any = None
     columns: dict[str, str] = field(default_factory=dict)
     error: str | None = None
@@ -283,6 +285,10 @@ def json_row(ordinal: int, number: int, line: str) -> Row:
         if value is None:
             wanted = ", ".join((*TEXT_KEYS, *VALUE_KEYS))
             return Row(ordinal, name, truth=truth, error=f"line {number} has none of the keys {wanted}")
+    product, parts = found.get("product"), found.get("reactants")
+    if value is product and isinstance(product, str) and isinstance(parts, list) and all(isinstance(p, str) for p in parts):
+        # A whole reaction: each task takes its side.
+        return Row(ordinal, name, f"{'.'.join(parts)}>>{product}", reactants=tuple(parts), truth=truth)
     if isinstance(value, str):
         return Row(ordinal, name, without_extension(value), truth=truth)
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):

@@ -91,9 +91,14 @@ def usable(smiles: str) -> str:
         raise RowError(str(error)) from None
 
 
+def reaction_parts(text: str) -> list[str]:
+    """Reactants, agents and product of a reaction SMILES; the arrows of dative bonds, `->`, part nothing."""
+    return _ARROW.split(text)
+
+
 def reaction_side(value: str, side: int) -> str:
     """Side 0 (reactants) or -1 (product) of a reaction SMILES `A.B>agents>P`; any other SMILES as it is."""
-    parts = _ARROW.split(refuse_markers(value))
+    parts = reaction_parts(refuse_markers(value))
     if len(parts) == 1:
         return value
     if len(parts) != 3:
@@ -125,8 +130,8 @@ def retro_prompt(row: Row) -> Prompt:
 def react_prompt(row: Row) -> Prompt:
     if row.text is not None:
         given = published_molecules(row.text, "<React>")
-    elif isinstance(row.value, tuple):
-        given = list(row.value)
+    elif row.reactants or isinstance(row.value, tuple):
+        given = list(row.reactants or row.value or ())
     else:
         # Each part its own marker pair, as LOGOS was trained; a JSON list says which parts are salts of one reactant.
         given = reaction_side(row.value or "", 0).split(".")
