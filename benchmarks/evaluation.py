@@ -1,0 +1,32 @@
+"""Figures of a file of records, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from logos_cli.benchmarks.metrics import task_metrics
+from logos_cli.benchmarks.truths import read_truths, truths_of
+from logos_cli.errors import InputError
+from logos_cli.records import Record
+
+
+def evaluate_records(records: Sequence[Record], truth: Path | None, known: frozenset[str] | None) -> dict[str, dict[str, Any]]:
+    """Task -> figures. `truth` names a file of right answers, else the records' own are taken.
+
+    Raises InputError for a truth file that does not fit the records.
+    """
+    found = {}
+    for task in dict.fromkeys(record.task for record in records):
+        own = [record for record in records if record.task == task]
+        truths = read_truths(truth, task) if truth else truths_of(own)
+        last = max(record.row for record in own)
+        if truth and last >= len(truths):
+            raise InputError(
+                f"{truth}: {len(truths):,} right answers, but the records reach row {last + 1:,}; give the file of these rows"
+            )
+        # Rows that were never asked (--limit) are not wrong.
+        asked = {row: one for row, one in truths.items() if row <= last}
+        found[task] = task_metrics(own, asked, known)
+    return found

@@ -1,0 +1,139 @@
+"""Figures of stored records: what `logos evaluate` tells, and the task half of `logos bench accuracy`. No model, no I/O.
+
+Invalid answers and rows without an answer count as wrong. Answers of one row are not independent of each other, so
+intervals over several rows are drawn over rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from logos_cli.benchmarks.intervals import Estimate, mean_over_rows, rate, uniqueness
+from logos_cli.benchmarks.molecules import internal_diversity, properties, wasserstein
+from logos_cli.chem import canonical_set
+from logos_cli.records import Record
+
+TOP = (1, 3, 5, 10)
+Truth = tuple[str, ...]  # canonical molecules in canonical order
+
+
+@dataclass
+class RowAnswers:
+    """What came for one row, in the order in which it came."""
+
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def written(self) -> list[Record]:
+        return [record for record in self.records if not record.failed]
+
+    def ranked(self) -> list[str]:
+        """Distinct valid answers, best first: by the records' own ranks, else by count, then by log-probability."""
+        valid = [record for record in self.written if record.valid]
+        if any(record.rank is not None for record in valid):
+            return [answer_text(record) for record in sorted(valid, key=lambda r: r.rank or 0)]
+        groups: dict[str, list[Record]] = defaultdict(list)
+        for record in valid:
+            groups[answer_text(record)].append(record)
+        best = {text: max(r.logprob or 0.0 for r in group) for text, group in groups.items()}
+        first = {text: min(r.sample or 0 for r in group) for text, group in groups.items()}
+        return sorted(groups, key=lambda text: (-len(groups[text]), -best[text], first[text]))
+
+
+def answer_text(record: Record) -> str:
+    """The answer in a form that is equal for equal answers."""
+    answer = record.answer
+    return ".".join(sorted(".".join(answer).split("."))) if isinstance(answer, list) else str(answer)
+
+
+def by_row(records: Iterable[Record]) -> dict[int, RowAnswers]:
+    rows: dict[int, RowAnswers] = defaultdict(RowAnswers)
+    for record in records:
+        rows[record.row].records.append(record)
+    return dict(rows)
+
+
+def matches(rows: Mapping[int, RowAnswers], truths: Mapping[int, Truth]) -> dict[int, int | None]:
+    """Row -> rank (from 1) of the first answer that is the truth, None if none is; only rows that have a truth."""
+    found: dict[int, int | None] = {}
+    for row, truth in truths.items():
+        answers = rows[row].ranked() if row in rows else []
+        found[row] = next((rank for rank, text in enumerate(answers, 1) if canonical_set([text]) == truth), None)
+    return found
+
+
+def task_metrics(
+    records: Sequence[Record],
+    truths: Mapping[int, Truth] | None = None,
+    novel_against: frozenset[str] | None = None,
+    reference: Mapping[str, Sequence[float]] | None = None,
+) -> dict[str, Any]:
+    """Figures of the records of one task. `reference`: property values of molecules to measure the distance from."""
+    rows = by_row(records)
+    written = [record for row in rows.values() for record in row.written]
+    ranked = any(record.rank is not None for record in written)
+    found: dict[str, Any] = {
+        "rows": len(rows),
+        "answers": len(written),
+        "rows_without_answer": sum(not r.written for r in rows.values()),
+    }
+    if not ranked:
+        found["validity"] = over_rows([(sum(r.valid for r in row.written), len(row.written)) for row in rows.values()])
+        found["cut_at_limit"] = over_rows(
+            [(sum(r.finish == "length" for r in row.written), len(row.written)) for row in rows.values()]
+        )
+    if truths:
+        found |= top_metrics(matches(rows, truths))
+    valid = [answer_text(record) for record in written if record.valid]
+    if written and written[0].task in ("molecule", "retro", "react", "ligand"):
+        found |= molecule_metrics(valid, novel_against if written[0].task == "molecule" else None, reference)
+    return {
+        name: value.to_dict() if isinstance(value, Estimate) else value for name, value in found.items() if value is not None
+    }
+
+
+def over_rows(counts: Sequence[tuple[int, int]]) -> Estimate | None:
+    """A rate over answers; its interval is drawn over rows as soon as there are several."""
+    hits, totals = np.array(counts, np.int64).reshape(-1, 2).T
+    total = int(totals.sum())
+    if len(hits) == 1 or total == len(hits):  # one row, or one answer each: independent answers
+        return rate(int(hits.sum()), total)
+    found = mean_over_rows(hits, totals)
+    if found and found.low == found.high:
+        # All rows alike: as sure as that many rows make it.
+        even = rate(round(found.value * len(hits)), len(hits))
+        return Estimate(found.value, even.low, even.high, total) if even else found
+    return found
+
+
+def top_metrics(found: Mapping[int, int | None]) -> dict[str, Any]:
+    n = len(found)
+    top = {str(k): rate(sum(rank is not None and rank <= k for rank in found.values()), n) for k in TOP}
+    reciprocal = np.array([1 / rank if rank else 0.0 for rank in found.values()])
+    mrr = mean_over_rows(reciprocal, np.ones(n, np.int64))
+    return {"rows_with_truth": n, "top": {k: one.to_dict() for k, one in top.items() if one}, "mrr": mrr}
+
+
+def molecule_metrics(
+    valid: Sequence[str], novel_against: frozenset[str] | None, reference: Mapping[str, Sequence[float]] | None
+) -> dict[str, Any]:
+    counts = Counter(valid)
+    values = properties(valid)
+    diversity = internal_diversity(valid)
+    halves = {name: wasserstein(v[::2], v[1::2]) for name, v in values.items()}
+    found: dict[str, Any] = {
+        "uniqueness": uniqueness(list(counts.values())),
+        "internal_diversity": {"value": diversity.value, "n": diversity.n} if diversity else None,
+        "median": {name: float(np.median(v)) for name, v in values.items() if v},
+        "wasserstein_halves": halves,
+    }
+    if novel_against is not None:
+        found["novelty"] = rate(len(counts.keys() - novel_against), len(counts))
+    if reference is not None:
+        found["wasserstein"] = {name: wasserstein(v, reference[name]) for name, v in values.items()}
+    return found

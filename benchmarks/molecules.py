@@ -1,0 +1,78 @@
+"""Sets of molecules as distributions: properties, their distance between two sets, diversity."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from logos_cli.chem import MAX_SMILES
+
+PROPERTIES = ("mw", "logp", "qed")
+MOST_PAIRED = 1000  # molecules whose pairs are compared: half a million similarities
+
+
+@cache
+def _functions() -> dict[str, Callable[[Any], float]]:
+    from rdkit.Chem import QED, Crippen, Descriptors
+
+    return {"mw": Descriptors.MolWt, "logp": Crippen.MolLogP, "qed": QED.qed}  # type: ignore[attr-defined]
+
+
+def parsed(smiles: str) -> Any:
+    """The molecule of a SMILES that is known to be valid, or None."""
+    from rdkit import Chem
+
+    return Chem.MolFromSmiles(smiles) if 0 < len(smiles) <= MAX_SMILES else None
+
+
+def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
+    """Property -> its values over the molecules: molecular weight, Crippen logP, QED (all from RDKit)."""
+    found: dict[str, list[float]] = {name: [] for name in PROPERTIES}
+    for mol in map(parsed, smiles):
+        if mol is not None:
+            for name, function in _functions().items():
+                found[name].append(float(function(mol)))
+    return found
+
+
+def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:
+    """The first Wasserstein distance of two samples: the area between their cumulative distributions."""
+    import numpy as np
+
+    if not left or not right:
+        return None
+    a, b = np.sort(left), np.sort(right)
+    both = np.sort(np.concatenate([a, b]))
+    gaps = np.diff(both)
+    cdf_a = np.searchsorted(a, both[:-1], side="right") / len(a)
+    cdf_b = np.searchsorted(b, both[:-1], side="right") / len(b)
+    return float((np.abs(cdf_a - cdf_b) * gaps).sum())
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """1 - mean Tanimoto similarity over all pairs of `n` distinct molecules (Morgan fingerprints, radius 2, 2,048 bits)."""
+
+    value: float
+    n: int
+
+
+def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:
+    """None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy et al. 2020),
+    but without each molecule's similarity to itself."""
+    from rdkit.Chem import rdFingerprintGenerator
+    from rdkit.DataStructs import BulkTanimotoSimilarity
+
+    distinct = sorted(set(smiles))
+    if len(distinct) > MOST_PAIRED:
+        distinct = sorted(random.Random(seed).sample(distinct, MOST_PAIRED))
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    prints = [generator.GetFingerprint(mol) for mol in map(parsed, distinct) if mol is not None]
+    if len(prints) < 2:
+        return None
+    total = sum(sum(BulkTanimotoSimilarity(one, prints[:i])) for i, one in enumerate(prints))
+    pairs = len(prints) * (len(prints) - 1) / 2
+    return Diversity(1 - total / pairs, len(prints))

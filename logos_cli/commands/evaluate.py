@@ -1,0 +1,67 @@
+"""logos evaluate records.jsonl --truth reactions.jsonl"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from logos_cli.commands import options
+
+
+def evaluate(
+    records: Annotated[Path, typer.Argument(help="JSONL of logos generate.", metavar="RECORDS", show_default=False)],
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth", help="One right answer a row, in the rows' order; reactions as .jsonl or .smi.", show_default=False
+        ),
+    ] = None,
+    novel_against: Annotated[
+        Path | None, typer.Option("--novel-against", help="Molecules that count as known.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Count validity, top-k, novelty of stored records.
+
+    \b
+    Example: logos evaluate ranked.jsonl --truth reactions.jsonl
+    """
+    from logos_cli.benchmarks.evaluation import evaluate_records
+    from logos_cli.benchmarks.truths import read_molecules
+    from logos_cli.console import note
+    from logos_cli.records import read_records
+
+    known = read_molecules(novel_against) if novel_against else None
+    stored = list(read_records(records))
+    if not stored:
+        note(f"{records}: no records")
+    found = evaluate_records(stored, truth, known)
+    if as_json:
+        sys.stdout.write(json.dumps({"records": str(records), "tasks": found}, indent=2) + "\n")
+        return
+    for task, figures in found.items():
+        sys.stdout.write("\n".join([task, *(f"  {line}" for line in shown(figures))]) + "\n")
+
+
+# Figures that are no rates; all others are shown in percent.
+_NUMBERS = ("mrr", "internal_diversity")
+
+
+def shown(figures: dict[str, Any], lead: str = "") -> Iterator[str]:
+    """One line a figure: name, value, interval, n."""
+    for name, value in figures.items():
+        label = f"{lead}{name}".replace("_", " ")
+        if isinstance(value, dict) and "value" in value:
+            form = "{:.3f}" if name in _NUMBERS else "{:.1%}"
+            interval = f"[{', '.join(map(form.format, value['ci95']))}]" if value.get("ci95") else ""
+            yield f"{label:<22} {form.format(value['value']):>8}  {interval:<18} n {value['n']:,}"
+        elif isinstance(value, dict):
+            yield from shown(value, f"{label} ")
+        else:
+            yield f"{label:<22} {value:>8,}" if isinstance(value, int) else f"{label:<22} {value:>8.3f}"

@@ -1,0 +1,116 @@
+"""Task-level figures against records whose figures can be counted on fingers, and `logos evaluate` on stored ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
+from rdkit.DataStructs import TanimotoSimilarity
+
+from logos_cli.benchmarks.metrics import by_row, matches, task_metrics
+from logos_cli.benchmarks.molecules import internal_diversity, wasserstein
+from logos_cli.benchmarks.truths import parse_truth
+from logos_cli.records import Record
+
+
+def answer(row: int, sample: int, *smiles: str, logprob: float = -1.0, task: str = "retro") -> Record:
+    """Valid if there is a SMILES; a sample that gave none is an invalid answer."""
+    value = list(smiles) if task == "retro" else (smiles or ("",))[0]
+    found = Record(row, str(row), task, "CCO", "m", sample, value if smiles else None, bool(smiles), text="t", logprob=logprob)
+    return replace(found, error=None if smiles else "not valid", finish="stop")
+
+
+RECORDS = [
+    answer(0, 0, "CCO"), answer(0, 1, "CCO"), answer(0, 2, "CCN"), answer(0, 3),
+    answer(1, 0, "CC", logprob=-5.0), answer(1, 1, "O", "CO", logprob=-1.0), answer(1, 2), answer(1, 3),
+    Record(2, "2", "retro", "x", "m", error="not a SMILES"),
+]  # fmt: skip
+TRUTHS = {0: ("CCN",), 1: ("CO", "O"), 2: ("C",)}
+
+
+def test_ranks_by_hand() -> None:
+    """Row 0: CCO came twice, so the truth is second. Row 1: one each, the likelier first. Row 2 has no answer."""
+    assert matches(by_row(RECORDS), TRUTHS) == {0: 2, 1: 1, 2: None}
+    found = task_metrics(RECORDS, TRUTHS)
+    assert [found["top"][k]["value"] for k in ("1", "3", "5", "10")] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert found["mrr"]["value"] == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert found["validity"]["value"] == pytest.approx(5 / 8) and found["validity"]["n"] == 8
+    assert found["rows_without_answer"] == 1
+
+
+def test_novelty_and_uniqueness_by_hand() -> None:
+    records = [answer(0, i, s, task="molecule") for i, s in enumerate(("CCO", "CCO", "CCN", "CCC"))]
+    found = task_metrics(records, novel_against=frozenset({"CCN"}))
+    assert found["uniqueness"]["value"] == 3 / 4 and found["novelty"]["value"] == pytest.approx(2 / 3)
+    assert "novelty" not in task_metrics(RECORDS, novel_against=frozenset({"CCN"}))  # of molecules, not of reactant sets
+    prints = [
+        rdFingerprintGenerator.GetMorganGenerator(radius=2).GetFingerprint(Chem.MolFromSmiles(s)) for s in ("CCO", "CCN", "CCC")
+    ]
+    alike = [TanimotoSimilarity(prints[i], prints[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert found["internal_diversity"]["value"] == pytest.approx(1 - sum(alike) / 3)
+    assert internal_diversity(["CCO", "CCO"]) is None
+
+
+def test_wasserstein_by_hand() -> None:
+    assert wasserstein([0, 1], [0, 3]) == pytest.approx(1.0)  # half of the mass moves by 2
+    assert wasserstein([0, 1, 2], [1]) == pytest.approx(2 / 3)
+    assert wasserstein([5, 1], [1, 5]) == 0 and wasserstein([], [1]) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "OCC.N", "N.CCO>>CCON", "N.CCO>[Pd]>CCON", ["N", "CCO"], {"product": "CCON", "reactants": ["CCO", "N"]},
+        {"reaction": "CCO.N>>CCON"}, {"groundtruth": "<MoleculeS>N<MoleculeE><MoleculeS>CCO<MoleculeE>"},
+    ],
+)  # fmt: skip
+def test_every_way_to_say_what_is_right(value: object) -> None:
+    assert parse_truth(value, "retro") == ("CCO", "N")
+    assert parse_truth("not a molecule", "retro") is None and parse_truth(None, "retro") is None
+
+
+def test_evaluate(logos: Callable[..., Run], tmp_path: Path) -> None:
+    records = tmp_path / "r.jsonl"
+    records.write_text("".join(record.to_line() for record in RECORDS))
+    truth = tmp_path / "t.smi"
+    truth.write_text("CCN>>CCO\nCO.O>>CCO\nC>>CCO\n")
+    found = json.loads(logos("evaluate", records, "--truth", truth, "--json").out)
+    assert found["tasks"]["retro"] == task_metrics(RECORDS, TRUTHS)
+    shown = logos("evaluate", records, "--truth", truth)
+    assert shown.code == 0 and "top 1" in shown.out and "33.3%" in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_evaluate_takes_the_records_own_truth(logos: Callable[..., Run], tmp_path: Path) -> None:
+    records = tmp_path / "r.jsonl"
+    own = "<MoleculeS>CCN<MoleculeE>"
+    records.write_text("".join(replace(record, truth=own).to_line() for record in RECORDS[:4]))
+    found = json.loads(logos("evaluate", records, "--json").out)["tasks"]["retro"]
+    assert found["rows_with_truth"] == 1 and found["top"]["1"]["value"] == 0 and found["top"]["3"]["value"] == 1
+
+
+def test_evaluate_says_what_it_cannot_use(logos: Callable[..., Run], tmp_path: Path) -> None:
+    records, truth = tmp_path / "r.jsonl", tmp_path / "t.smi"
+    records.write_text("".join(record.to_line() for record in RECORDS))
+    truth.write_text("CCN>>CCO\n")
+    for arguments, said in (
+        ((records, "--truth", truth), "1 right answers, but the records reach row 3"),
+        ((records, "--truth", tmp_path / "none"), "none: No such file"),
+        ((tmp_path / "none.jsonl",), "none.jsonl: No such file"),
+        ((truth,), "t.smi: line 1"),
+        ((records, "--novel-against", "/dev/null"), "no valid molecule"),
+    ):
+        found = logos("evaluate", *arguments)
+        assert found.code == 1 and said in found.err and found.err.count("\n") == 1, found.err
+    truth.write_text("CCN>>CCO\nnonsense\nC>>CCO\n")
+    assert "line 2 holds no right answer for retro" in logos("evaluate", records, "--truth", truth).err
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("")
+    found = logos("evaluate", empty)
+    assert found.code == 0 and found.out == "" and "no records" in found.err
