@@ -1,0 +1,137 @@
+"""logos bench latency a.gguf b.gguf"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from logos_cli.commands import options
+from logos_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.rows import Row
+    from logos_cli.tasks import Task
+
+MOST_AT_ONCE = 256  # llama.cpp's LLAMA_MAX_SEQ
+
+
+def latency(
+    models: Annotated[list[str], typer.Argument(help="GGUF files, or the word nano.", metavar="MODEL", show_default=False)],
+    out: options.ResultOut = None,
+    rounds: Annotated[int, typer.Option("--rounds", "-r", min=1, help="Rounds; each takes every model once.")] = 5,
+    batch: Annotated[str, typer.Option("--batch", "-b", help="Answers written at once, a list.", metavar="LIST")] = "1,8,32",
+    prompt: Annotated[
+        int | None,
+        typer.Option(
+            "--prompt", min=2, help="Tokens read for prompt speed. Default: 512, less for a short context.", show_default=False
+        ),
+    ] = None,
+    new: Annotated[int, typer.Option("--new", min=1, help="Tokens written for each answer.")] = 64,
+    task: Annotated[
+        str, typer.Option("--task", help="Task measured end to end.", metavar="TASK", autocompletion=options.task_names)
+    ] = "retro",
+    data: Annotated[
+        str | None, typer.Option("--data", help="Its rows. Default: four drugs.", metavar="INPUT", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most ROWS rows of them.", metavar="ROWS")] = 16,
+    samples: Annotated[int, typer.Option("-n", min=1, help="Answers a row of the task.")] = 8,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer of the task.")] = 64,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of tokens and samples.")] = 0,
+    device: options.DeviceOption = options.Device.auto,
+    threads: options.Threads = None,
+    resume: options.ResumeResult = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure load, prompt, decode and task speed, and memory.
+
+    Models take turns, each round in a fresh process. The JSON document goes to stdout unless -o names a file, a table to
+    stderr.
+
+    \b
+    Example: logos bench latency logos-1b-int4.gguf logos-1b-int8.gguf -o lat.json
+    """
+    from logos_cli.benchmarks.journal import Journal, check_inputs
+    from logos_cli.benchmarks.latency import check, context_of, measure, table
+    from logos_cli.benchmarks.latency_settings import LatencySettings
+    from logos_cli.benchmarks.machine import describe as describe_machine
+    from logos_cli.commands.models import model_path
+    from logos_cli.console import note, progress, show_table
+    from logos_cli.engine_llamacpp_library import choose_device, chosen_threads
+    from logos_cli.gguf_header import read_header
+    from logos_cli.rows import Row
+    from logos_cli.tasks import task_named
+
+    check_inputs(out, resume, (*models, data))
+    chosen = task_named(task)
+    paths = [model_path(name) for name in models]
+    if len(set(paths)) < len(paths):
+        raise UsageError("a model is named twice; each is measured --rounds times anyway")
+    shortest = min(context_of(read_header(path)) for path in paths)
+    rows = (
+        task_rows(data, limit, chosen) if data else LatencySettings().rows if chosen.needs_input else (Row(0, "1", value=""),)
+    )
+    room = max(2, shortest - new - 2)
+    settings = LatencySettings(
+        prompt or min(512, room), min(32, room), new, batch_sizes(batch), task, rows, samples, max_tokens, seed, device.value,
+        chosen_threads(threads),
+    )  # fmt: skip
+    headers = check(paths, settings)
+    described = {
+        "what": "latency", **settings.to_dict(), "rounds": rounds, "device": choose_device(device.value)[0],
+        "machine": describe_machine(),
+        "models": [[h.fingerprint, h.sha256, h.size, h.path.stat().st_mtime_ns] for h in headers],
+    }  # fmt: skip
+    journal = Journal(out, described, resume)
+    if journal.complete:
+        note(f"{out} is complete; nothing to resume")
+        return
+    try:
+        with progress("measuring", rounds * len(headers), "rounds") as bar:
+            document = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
+        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        journal.finish(text)
+    finally:
+        journal.close()
+    show_table(*table(document))
+    if out is None or as_json:
+        sys.stdout.write(text)
+
+
+def batch_sizes(text: str) -> tuple[int, ...]:
+    try:
+        found = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise UsageError(f"--batch {text!r} is no list of numbers; give for example 1,8,32") from None
+    if not found or found[0] < 1 or found[-1] > MOST_AT_ONCE:
+        raise UsageError(f"--batch {text!r} is out of range; give numbers from 1 to {MOST_AT_ONCE}")
+    return tuple(found)
+
+
+def task_rows(path: str, limit: int, task: Task) -> tuple[Row, ...]:
+    """The first rows of a file that the task can use. Raises UsageError if there are none."""
+    from itertools import islice
+
+    from logos_cli.rows import read_rows
+    from logos_cli.tasks import RowError
+
+    if path != "-" and not Path(path).exists():
+        raise UsageError(f"{path}: no such file; give rows for --data")
+    found, reason = [], "it is empty"
+    for row in islice(read_rows(path), limit):
+        try:
+            task.prompt(row)
+        except RowError as error:
+            reason = str(error)
+            continue
+        if row.error is None:
+            found.append(row)
+        else:
+            reason = row.error
+    if not found:
+        raise UsageError(f"{path}: none of its first rows can be used for {task.name} ({reason})")
+    return tuple(found)
