@@ -51,25 +51,36 @@ def default(value: Any) -> str:
     return "" if value in (None, False) else f"`{value}`"
 
 
-def section(callback: Callable[..., None]) -> Iterator[str]:
-    yield f"## logos {callback.__name__}\n"
+def commands() -> Iterator[tuple[str, Callable[..., None]]]:
+    """(words after `logos`, function), groups opened."""
+    for command in app.registered_commands:
+        assert command.callback
+        yield command.callback.__name__, command.callback
+    for group in app.registered_groups:
+        assert group.typer_instance
+        for command in group.typer_instance.registered_commands:
+            assert command.callback
+            yield f"{group.typer_instance.info.name} {command.callback.__name__}", command.callback
+
+
+def section(name: str, callback: Callable[..., None]) -> Iterator[str]:
+    yield f"## logos {name}\n"
     text = inspect.cleandoc(callback.__doc__ or "").replace("\b\n", "")
     for paragraph in text.split("\n\n"):
         example = paragraph.removeprefix("Example: ")
         yield f"    {example}\n" if example != paragraph else f"{' '.join(paragraph.split())}\n"
     yield "| | default | |\n|---|---|---|"
-    for name, parameter in inspect.signature(callback, eval_str=True).parameters.items():
+    for option, parameter in inspect.signature(callback, eval_str=True).parameters.items():
         annotation, info = get_args(parameter.annotation)
-        shown = spelled(name, kind_of(annotation), info)
+        shown = spelled(option, kind_of(annotation), info)
         yield f"| {shown} | {default(parameter.default)} | {cell(info.help or '')} |"
     yield ""
 
 
 def document() -> str:
     parts = [HEAD]
-    for command in app.registered_commands:
-        assert command.callback
-        parts.extend(section(command.callback))
+    for name, callback in commands():
+        parts.extend(section(name, callback))
     return "\n".join(parts).rstrip("\n") + "\n"
 
 

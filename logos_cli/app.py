@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from logos_cli import __version__
+from logos_cli.commands.bench import bench
 from logos_cli.commands.convert import convert
 from logos_cli.commands.doctor import doctor
+from logos_cli.commands.evaluate import evaluate
 from logos_cli.commands.generate import generate
 from logos_cli.commands.inspect import inspect
 from logos_cli.commands.pull import pull
@@ -27,6 +29,8 @@ app.command()(pull)
 app.command()(convert)
 app.command()(quantize)
 app.command()(generate)
+app.command()(evaluate)
+app.add_typer(bench)
 app.command()(inspect)
 app.command()(tasks)
 app.command()(doctor)

@@ -48,9 +48,7 @@ def run(arguments: list[str]) -> int:
     except LogosError as error:
         return fail(str(error), error.exit_code, debug)
     except typer.TyperException as error:
-        names = [command.callback.__name__ for command in app.registered_commands if command.callback]
-        about = next((argument for argument in arguments if argument in names), "")
-        return fail(f"{error.format_message()} See: logos {about} --help", error.exit_code, debug)
+        return fail(f"{error.format_message()} See: logos {words(arguments)}--help", error.exit_code, debug)
     except OSError as error:
         # The rest of a failing system: a full disk behind stdout, a vanished working folder.
         silence_stdout()
@@ -61,6 +59,25 @@ def run(arguments: list[str]) -> int:
         return fail(
             f"internal error, {type(error).__name__}: {error}; add --debug to see where, and please report it", 1, debug
         )
+
+
+def words(arguments: list[str]) -> str:
+    """The command that was meant, as far as it exists."""
+    from logos_cli.app import app
+
+    known: set[str] = set()
+    for commands in (
+        app.registered_commands,
+        *(g.typer_instance.registered_commands for g in app.registered_groups if g.typer_instance),
+    ):
+        known |= {command.callback.__name__ for command in commands if command.callback}
+    known |= {str(group.typer_instance.info.name) for group in app.registered_groups if group.typer_instance}
+    found = []
+    for argument in arguments[:2]:
+        if argument not in known:
+            break
+        found.append(argument)
+    return "".join(f"{word} " for word in found)
 
 
 def fail(message: str, code: int, debug: bool = False) -> int:

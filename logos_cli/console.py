@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,24 @@ def progress(title: str, total: float | None, unit: str) -> Iterator[Bar]:
         yield bar
     finally:
         bar.stop()
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """On stderr: what is on stdout is for programs."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    if sys.stderr is None:
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="left" if place < 2 else "right", no_wrap=not on_terminal())
+    for row in rows:
+        table.add_row(*row)
+    console = _console()
+    if not on_terminal():
+        console.width = 200  # a log has no edge to wrap at
+    console.print(table)
 
 
 def size(count: float) -> str:

@@ -26,7 +26,7 @@ _CPU_FLAGS = {
     "AVX512": "avx512f", "AVX512_VNNI": "avx512_vnni", "AVX512_BF16": "avx512_bf16",
 }  # fmt: skip
 _PURPOSE = {
-    "torch": "training nano; nothing else uses it yet",
+    "torch": "training nano, a checkpoint as baseline of bench",
     "onnx": "nothing uses it yet",
     "structure": "nothing uses it yet",
     "report": "nothing uses it yet",

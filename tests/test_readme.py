@@ -38,7 +38,7 @@ def test_the_tree_is_true() -> None:
     assert all(listed.values()), "each line says what the file is for"
     for path in listed:
         assert (ROOT / path).exists(), path
-    for top in ("logos_cli", "convert", "quant"):
+    for top in ("logos_cli", "convert", "quant", "benchmarks"):
         for file in (ROOT / top).glob("*.py"):
             if file.name != "__init__.py":
                 assert f"{top}/{file.name}" in listed, f"{file} is not in the README's tree"
@@ -55,12 +55,12 @@ def test_the_reference_of_commands_is_what_the_commands_say() -> None:
 def test_help_reads_well_in_80_columns(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     overview = logos("--help").out
-    commands = re.findall(r"^## logos (\w+)$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
+    commands = re.findall(r"^## logos ([\w ]+)$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
     assert len(commands) >= 7 and "  Example: logos generate " in overview
     assert max(map(len, overview.splitlines())) <= 80
     assert "..." not in overview.split("Commands:")[1], "each command's first line fits"
     for command in commands:
-        shown = logos(command, "--help").out
+        shown = logos(*command.split(), "--help").out
         assert max(map(len, shown.splitlines())) <= 80
         (example,) = re.findall(r"^  Example: (.*)$", shown, re.MULTILINE)
         assert f"logos {command}" in example
@@ -77,10 +77,12 @@ def test_the_tab_key(private_cache: Path) -> None:
 def test_every_option_shown_exists(logos: Callable[..., Run]) -> None:
     @cache
     def helped(command: str) -> str:
-        return logos(command, "--help").out
+        return logos(*command.split(), "--help").out
 
-    shown = re.findall(r"logos (pull|convert|quantize|generate|inspect)\b([^|`\n#]*)", README)
-    assert len(shown) > 10
+    texts = README + (ROOT / "docs" / "verify.md").read_text()
+    names = r"pull|convert|quantize|generate|evaluate|bench latency|bench accuracy|bench report|inspect"
+    shown = re.findall(rf"logos ({names})\b([^|`\n#]*)", texts)
+    assert len(shown) > 20
     for command, rest in shown:
         for option in re.findall(r"(?<!\S)\[?(--?[a-z][a-z-]*)", rest):
             assert option in helped(command), f"logos {command} has no {option}"

@@ -39,6 +39,10 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="GGUF file, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False),
 ]
+ResultOut = Annotated[
+    Path | None, typer.Option("--out", "-o", help="File for the JSON document. Default: stdout.", show_default=False)
+]
+ResumeResult = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
 Type = Annotated[
     str,
