@@ -16,7 +16,8 @@ from logos_cli.benchmarks.latency_settings import LatencySettings
 from logos_cli.benchmarks.machine import BUSY, Others, describe, now
 from logos_cli.engine_llamacpp_probe import probe
 from logos_cli.errors import LogosError, ModelFileError, UsageError
-from logos_cli.gguf_header import GgufHeader, read_header
+from logos_cli.gguf_header import GgufHeader
+from logos_cli.model_file import ModelFile, name_of, read_model_file
 
 SCHEMA = 1
 
@@ -29,22 +30,19 @@ class WorkerError(LogosError):
         self.exit_code = code
 
 
-def check(models: Sequence[Path], settings: LatencySettings) -> list[GgufHeader]:
+def check(models: Sequence[Path], settings: LatencySettings) -> list[ModelFile]:
     """The models' headers. Raises ModelFileError for one that cannot be loaded, UsageError for lengths it cannot take."""
     headers = []
     for path in models:
-        header = read_header(path)
-        context, longest = context_of(header), max(settings.prompt, settings.start) + settings.new + 2
+        header = read_model_file(path)
+        context, longest = header.context, max(settings.prompt, settings.start) + settings.new + 2
         if longest > context:
             which = "--prompt" if settings.prompt > settings.new else "--new"
             raise UsageError(f"{path}: its context is {context} tokens, prompt and answer would need {longest}; lower {which}")
-        probe(header)
+        if isinstance(header, GgufHeader):
+            probe(header)
         headers.append(header)
     return headers
-
-
-def context_of(header: GgufHeader) -> int:
-    return header.integer(f"{header.text('general.architecture')}.context_length")
 
 
 def run_round(path: Path, settings: LatencySettings) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def run_round(path: Path, settings: LatencySettings) -> dict[str, Any]:
 
 
 def measure(
-    headers: Sequence[GgufHeader],
+    headers: Sequence[ModelFile],
     settings: LatencySettings,
     rounds: int,
     journal: Journal,
@@ -102,7 +100,7 @@ def measure(
     }  # fmt: skip
 
 
-def summary(header: GgufHeader, rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary(header: ModelFile, rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     def spread(*path: str | int) -> dict[str, float]:
         return spread_of([reach(one, path) for one in rounds])
 
@@ -112,7 +110,7 @@ def summary(header: GgufHeader, rounds: Sequence[dict[str, Any]]) -> dict[str, A
         task["rows"] = rounds[0]["task"]["rows"]
     shares = [one["others_share"] for one in rounds if one["others_share"] is not None]
     return {
-        "path": str(header.path), "name": header.path.stem, "bytes": header.size, "scheme": header.scheme,
+        "path": str(header.path), "name": name_of(header.path), "bytes": header.size, "scheme": header.scheme,
         "fingerprint": header.fingerprint, **rounds[0]["about"],
         "load_s": spread("load_s"),
         "prefill": {"tokens_per_s": spread("prefill_tokens_per_s")},

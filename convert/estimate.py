@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from logos_cli import engine_llamacpp_library as library
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.to_gguf import data_of, plan, stream_of, write_header
+from logos_cli.threads import chosen_threads
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,4 @@ def seconds_to_quantize(elements: int, kind: int, threads: int | None) -> float:
     target = np.zeros(rows * width * 4, np.uint8)
     began = time.monotonic()
     base.ggml_quantize_chunk(kind, values.ctypes.data, target.ctypes.data, 0, rows, width, None)
-    return (time.monotonic() - began) * elements / values.size / library.chosen_threads(threads)
+    return (time.monotonic() - began) * elements / values.size / chosen_threads(threads)

@@ -14,12 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Checkpoint, Config, RopeScaling, Tensor
+from logos_cli.checkpoint import Checkpoint, Config, Tensor
 from logos_cli.convert.gguf_vocab import GgufVocab
+from logos_cli.convert.rotary import rope_factors
 from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.errors import CheckpointError, OutputError
 from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, seal
 from logos_cli.hub_manifest import read_manifest
+from logos_cli.tensor_values import as_float32
 
 if TYPE_CHECKING:
     import gguf
@@ -66,29 +68,6 @@ def _file_order(name: str) -> tuple[int, int, str]:
     return (0 if name.startswith(("token", "rope")) else 1 if layer >= 0 else 2, layer, name)
 
 
-def rope_factors(theta: float, head: int, scaling: RopeScaling) -> npt.NDArray[np.float32]:
-    """Llama-3's frequency factors [head / 2], every step in float32 as in llama.cpp's converter, to equal it bit for bit."""
-    import numpy as np
-
-    exponents = np.arange(0, head, 2, dtype=np.float32) / np.float32(head)
-    # The power rounded once from float64 is what torch's float32 power gives; numpy's own float32 power is not.
-    frequencies = np.float32(1.0) / np.power(theta, exponents.astype(np.float64)).astype(np.float32)
-    low = scaling.original_context / scaling.low_freq_factor
-    high = scaling.original_context / scaling.high_freq_factor
-    factors = []
-    for frequency in frequencies:
-        wavelength = 2 * math.pi / frequency
-        if wavelength < high:
-            factors.append(np.float32(1))
-        elif wavelength > low:
-            factors.append(np.float32(scaling.factor))
-        else:
-            position = scaling.original_context / wavelength - scaling.low_freq_factor
-            smooth = position / (scaling.high_freq_factor - scaling.low_freq_factor)
-            factors.append(1 / ((1 - smooth) / scaling.factor + smooth))
-    return np.array(factors, np.float32)
-
-
 def permuted(rows: npt.NDArray[np.generic], head: int) -> npt.NDArray[np.generic]:
     """Rows of q or k from Hugging Face's half-split rotary order to llama.cpp's interleaved one, head by head."""
     shape = rows.shape
@@ -103,11 +82,7 @@ def converted(raw: bytes, dtype: str, kind: str) -> npt.NDArray[Any]:
 
     if dtype == kind:
         return np.frombuffer(raw, np.uint32 if dtype == "F32" else np.uint16)
-    values: npt.NDArray[np.float32]
-    if dtype == "BF16":
-        values = (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
-    else:
-        values = np.frombuffer(raw, np.float16 if dtype == "F16" else np.float32).astype(np.float32)
+    values = as_float32(raw, dtype)
     if kind == "F32":
         return values
     with np.errstate(over="ignore"):

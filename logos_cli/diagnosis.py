@@ -26,11 +26,14 @@ _CPU_FLAGS = {
     "AVX512": "avx512f", "AVX512_VNNI": "avx512_vnni", "AVX512_BF16": "avx512_bf16",
 }  # fmt: skip
 _PURPOSE = {
-    "torch": "training nano, a checkpoint as baseline of bench",
-    "onnx": "nothing uses it yet",
+    "torch": "training nano, a checkpoint as baseline of bench, portable ONNX",
+    "onnx": "ONNX folders: convert --to onnx, and running them",
     "structure": "nothing uses it yet",
     "report": "nothing uses it yet",
 }
+_USED = ("torch", "onnx")
+# Builds of ONNX Runtime that stand in for the plain one.
+_STAND_INS = {"onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")}
 PIP = f"{sys.executable} -m pip install"  # a bare pip may belong to another environment
 _PATIENCE = 120  # seconds for the trial; a cold disk has to load llama.cpp and nano
 
@@ -86,17 +89,28 @@ def versions() -> Iterator[Finding]:
         missing = [need for _, have, need in extras.get(extra, []) if have is None]
         present = [f"{name} {have}" for name, have, _ in extras.get(extra, []) if have]
         if missing:
-            remedy = f"{PIP} {' '.join(repr(need) if '>' in need else need for need in missing)}" if extra == "torch" else ""
+            remedy = f"{PIP} {' '.join(repr(need) if '>' in need else need for need in missing)}" if extra in _USED else ""
             yield Finding("extras", extra, f"not installed ({purpose})", None, remedy)
         elif present:
-            yield Finding("extras", extra, ", ".join(present), True)
+            yield Finding("extras", extra, ", ".join(present) + (providers() if extra == "onnx" else ""), True)
+
+
+def providers() -> str:
+    """The devices of the installed ONNX Runtime, in its own words."""
+    try:
+        import onnxruntime
+
+        found = onnxruntime.get_available_providers()
+    except (ImportError, AttributeError) as error:
+        return f" (onnxruntime cannot be imported: {error})"
+    return f" ({', '.join(name.removesuffix('ExecutionProvider') for name in found)})"
 
 
 def installed(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    for one in (name, *_STAND_INS.get(name, ())):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(one)
+    return None
 
 
 def broken_packages(names: Iterable[str]) -> dict[str, str]:
@@ -179,7 +193,8 @@ def run_trial(small_model: Callable[[], Path]) -> Trial:
 
 
 def build(trial: Trial) -> Iterator[Finding]:
-    from logos_cli.engine_llamacpp_library import VERSION, default_threads, physical_cores
+    from logos_cli.engine_llamacpp_library import VERSION
+    from logos_cli.threads import default_threads, physical_cores
 
     rebuild = f"{PIP} --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
     if trial.failure:
@@ -285,10 +300,10 @@ def folders() -> Iterator[Finding]:
 
 
 def named_model(path: Path) -> Finding:
-    from logos_cli.gguf_header import read_header
+    from logos_cli.model_file import read_model_file
 
     try:
-        scheme = read_header(path).scheme
+        scheme = read_model_file(path).scheme
     except LogosError as error:
         return Finding("folders", "$LOGOS_MODEL", str(error), False, "export LOGOS_MODEL=FILE")
     return Finding("folders", "$LOGOS_MODEL", f"{path}, {scheme}", True)

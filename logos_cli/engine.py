@@ -114,9 +114,11 @@ class Engine(Protocol):
 
 def open_engine(path: Path, settings: EngineSettings) -> Engine:
     """The engine for a model file. Raises ModelFileError for what is none."""
-    if path.is_dir():
-        if (path / "model.onnx").exists():
-            raise ModelFileError(f"{path}: ONNX folders are not supported yet; convert with --to gguf")
+    if path.is_dir() or path.suffix == ".onnx":
+        if path.suffix == ".onnx" or (path / "model.onnx").exists():
+            from logos_cli.engine_onnx import OnnxEngine
+
+            return OnnxEngine(path, settings)
         raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
     from logos_cli.engine_llamacpp import LlamaCppEngine
 

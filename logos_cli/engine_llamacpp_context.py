@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from logos_cli import engine_llamacpp_library as library
+from logos_cli.engine_slots import PREFILL, prefill_spans
 from logos_cli.errors import EngineError
 
 if TYPE_CHECKING:
@@ -17,24 +18,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
-
 SLOW_STEP = 0.1  # seconds; a step longer than this can be interrupted in the middle
-
-
-def prefill_spans(length: int, piece: int = PREFILL) -> Iterator[tuple[int, int]]:
-    """How a prompt is cut: a function of its length alone, and never into a last piece of one token.
-
-    llama.cpp decodes a lone token over a long cache by dividing the cache among its threads, and the sum then depends
-    on their number.
-    """
-    start = 0
-    while start < length:
-        stop = min(start + piece, length)
-        if length - stop == 1:
-            stop -= 1
-        yield start, stop
-        start = stop
 
 
 class Context:

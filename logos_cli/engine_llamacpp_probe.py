@@ -18,6 +18,7 @@ from logos_cli import engine_llamacpp_library as library
 from logos_cli.errors import ModelFileError
 from logos_cli.files import cache_folder
 from logos_cli.gguf_header import GgufHeader
+from logos_cli.threads import default_threads
 
 LOADED = 0
 _PATIENCE = 600  # seconds; a first read of many gigabytes from a slow disk
@@ -59,7 +60,7 @@ def main() -> int:
         sys.stdout.write(library.last_words() + "\n")
         return 1
     vocabulary = binding.llama_vocab_n_tokens(binding.llama_model_get_vocab(model))
-    context = Context(model, 1, 256, library.default_threads(), vocabulary, full_precision=False)
+    context = Context(model, 1, 256, default_threads(), vocabulary, full_precision=False)
     context.step(np.zeros(1, np.int32), np.zeros(1, np.int32))
     return LOADED
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
-from logos_cli.errors import CheckpointError, EngineError, MissingDependency, TokenizerError
+from logos_cli.errors import CheckpointError, EngineError, MissingDependency
 from logos_cli.sampling import Sampler, Sampling, log_sum_exp, uniforms
+from logos_cli.tokens import Tokens, ids_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,11 +64,8 @@ class TorchEngine:
         except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: transformers cannot load it ({str(error).splitlines()[0][:200]})") from error
         self.model.eval()
-        from tokenizers import Tokenizer
-
-        self.tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
         self.vocabulary = checkpoint.config.vocabulary
-        self.added = {token.content: i for i, token in self.tokenizer.get_added_tokens_decoder().items()}
+        self.tokens = Tokens(path, self.vocabulary, ids_named(path, "eos_token_id"))
         self.info = EngineInfo(
             name=path.resolve().name, fingerprint=self._fingerprint(checkpoint), scheme="f32 (torch)",
             context=checkpoint.config.context, device=self.device, threads=self.torch.get_num_threads(), kv_type="f32",
@@ -94,32 +91,13 @@ class TorchEngine:
     # Tokens
 
     def encode(self, text: str) -> tuple[int, ...]:
-        ids = tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
-        bos = self.tokenizer.encode("", add_special_tokens=True).ids[:1]
-        return (*bos, *ids)
+        return self.tokens.encode(text)
 
     def marker(self, name: str) -> int:
-        found = self.tokenizer.encode(name, add_special_tokens=False).ids
-        if len(found) != 1:
-            raise TokenizerError(f"{self.path}: marker {name} is {len(found)} tokens in this checkpoint, not one")
-        return int(found[0])
+        return self.tokens.marker(name)
 
     def token_texts(self) -> list[str]:
-        """As llama.cpp spells them: rows of the embedding without a token get a name of their own."""
-        texts = [self.tokenizer.id_to_token(i) for i in range(self.vocabulary)]
-        return [f"[PAD{i}]" if text is None else text for i, text in enumerate(texts)]
-
-    @cached_property
-    def end_tokens(self) -> frozenset[int]:
-        """The end tokens of config.json, and turn ends and padding as Llama names them."""
-        found = self.model.config.eos_token_id
-        ends = set(found) if isinstance(found, (list, tuple)) else {found} if found is not None else set()
-        names = ("<|end_of_text|>", "<|eot_id|>", "<|eom_id|>")
-        return frozenset(ends | {self.added[name] for name in names if name in self.added})
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        ends = self.end_tokens
-        return str(self.tokenizer.decode([t for t in tokens if t not in ends], skip_special_tokens=False))
+        return self.tokens.texts()
 
     # Decoding
 
@@ -146,7 +124,7 @@ class TorchEngine:
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
     ) -> Iterator[Generation | None]:
-        ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
+        ends = frozenset() if stops is None else self.tokens.ends | {self.marker(name) for name in stops}
         for request in requests:
             if request is None:
                 yield None
@@ -183,7 +161,7 @@ class TorchEngine:
             ids = torch.tensor(tokens[:, None], device=self.device)
         for answer in answers:
             written = tuple(answer.tokens)
-            yield Generation(request.row, answer.sample, self.decode(written), written, answer.logprob, answer.finish)
+            yield Generation(request.row, answer.sample, self.tokens.decode(written), written, answer.logprob, answer.finish)
 
     def _forward(self, ids: Any, cache: Any, **options: Any) -> Any:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,10 +47,10 @@ def clear_leftovers(path: Path) -> None:
     """Remove what a killed process of this machine left beside `path`: it may be gigabytes."""
     prefix, suffix = f".{path.name}.{platform.node()}-", ".tmp"
     for found in path.absolute().parent.glob(f"{glob.escape(prefix)}*{suffix}"):
-        owner = found.name[len(prefix) : -len(suffix)]
+        owner = found.name[len(prefix) : -len(suffix)].removesuffix(".old")
         if owner.isdigit() and not process_lives(int(owner)):
             with suppress(OSError):
-                found.unlink()
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
 
 
 def process_lives(number: int) -> bool:
@@ -83,6 +84,45 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
+    """An empty folder beside `path` to fill; renamed to it after a clean end, removed after any other.
+
+    A folder that is there already is replaced only if it is empty or holds a file named `marker`. Raises OutputError.
+    """
+    check_output_folder(path, marker)
+    clear_leftovers(path)
+    path = path.absolute()
+    beside, before = (path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{end}") for end in (".tmp", ".old.tmp"))
+    try:
+        beside.mkdir()
+        yield beside
+        if path.exists():
+            os.replace(path, before)
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if before.exists() and not path.exists():
+            os.replace(before, path)
+        raise OutputError(f"{path}: {error.strerror or error}; nothing was written") from error
+    finally:
+        for folder in (beside, before):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_output_folder(path: Path, marker: str) -> None:
+    """Raise OutputError now for a folder that could not be written or replaced later."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise OutputError(f"{path} is not a folder; an ONNX model is one: give another -o")
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
+        raise OutputError(f"{path} is a folder with other things in it; give another -o")
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise OutputError(f"{parent} is not a folder; make it, or write elsewhere")
+    if not os.access(parent, os.W_OK):
+        raise OutputError(f"{parent}: no permission to write; choose another folder")
 
 
 @contextmanager

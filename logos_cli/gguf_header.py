@@ -68,6 +68,10 @@ class GgufHeader:
         return value if isinstance(value, int) and not isinstance(value, bool) else default
 
     @property
+    def context(self) -> int:
+        return self.integer(f"{self.text('general.architecture')}.context_length")
+
+    @property
     def elements(self) -> int:
         return sum(tensor.elements for tensor in self.tensors)
 

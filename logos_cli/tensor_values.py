@@ -1,8 +1,9 @@
-"""Whether stored numbers are numbers: damage in a file shows as NaN or infinity among its values or scales."""
+"""Stored numbers: as float32, and whether they are numbers, since damage shows as NaN or infinity among values or scales."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 # Of each block: its bytes, and where its float16 scales lie (ggml-common.h). A type that is not here is not looked into.
 _SCALES = {
@@ -27,3 +28,10 @@ def all_finite(raw: bytes, kind: str) -> bool:
     code, exponent = _EXPONENT[kind]
     # All bits of the exponent set is what the format calls infinity or NaN.
     return not bool(((np.frombuffer(raw, code) & code(exponent)) == exponent).any())
+
+
+def as_float32(raw: bytes, dtype: str) -> npt.NDArray[np.float32]:
+    """Values stored as F32, F16 or BF16; each of these is exact in float32."""
+    if dtype == "BF16":
+        return (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(raw, np.float16 if dtype == "F16" else np.float32).astype(np.float32)

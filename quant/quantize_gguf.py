@@ -16,6 +16,7 @@ from logos_cli.errors import EngineError, ModelFileError, OutputError
 from logos_cli.gguf_header import GgufHeader, GgufTensor, read_header
 from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, data_sha256, seal
 from logos_cli.quant.schemes import Scheme
+from logos_cli.threads import chosen_threads
 
 Progress = Callable[[int, int], None]
 # Above the mapped source, which counts as resident: the child's buffers and its interpreter.
@@ -99,7 +100,7 @@ def run_child(
     """Messages about tensors; raises when the child fails. Closing the iterator ends the child."""
     job = {
         "source": str(source), "target": str(target), "ftype": scheme.ftype, "dry_run": dry_run,
-        "threads": library.chosen_threads(threads), "keys": keys,
+        "threads": chosen_threads(threads), "keys": keys,
     }  # fmt: skip
     command = [sys.executable, "-m", "logos_cli.quant.llamacpp_child", json.dumps(job)]
     # A session of its own: Ctrl-C reaches this process only, which then ends the child.

@@ -42,6 +42,21 @@ SCHEMES = {
         Scheme("iq4_xs", 30, "IQ4_XS", 256, 4.7, "the head Q6_K, attn_v Q5_K with many heads a key"),
     )
 }
+
+
+@dataclass(frozen=True)
+class OnnxScheme:
+    """Bits of the layers' matrices, the head and the embedding. `accuracy_level` 4 lets MatMulNBits round activations to
+    8 bits, which is what makes it fast on CPUs (onnxruntime, docs/ContribOperators.md)."""
+
+    name: str
+    bits: int
+    head_bits: int
+    embedding_bits: int
+    accuracy_level: int = 4
+
+
+ONNX_SCHEMES = {scheme.name: scheme for scheme in (OnnxScheme("int8", 8, 8, 8), OnnxScheme("int4", 4, 8, 4))}
 ALIASES = {"int8": "q8_0", "int4": "q4_k_m"}
 
 

@@ -20,12 +20,12 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from logos_cli.checkpoint import Checkpoint
+from logos_cli.commands.onnx_output import convert_onnx
 from logos_cli.convert.bundled import nano_model
 from logos_cli.convert.gguf_vocab import LLAMA3, read_vocab
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.convert.verify import texts
-from logos_cli.engine import EngineSettings
-from logos_cli.engine_llamacpp import LlamaCppEngine
+from logos_cli.engine import Engine, EngineSettings, open_engine
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
 from logos_cli.tasks import MARKERS
@@ -191,13 +191,28 @@ def nano_int4(nano_bf16: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return out
 
 
+@pytest.fixture(scope="session")
+def onnx_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A checkpoint's ONNX folder in a scheme, made once a session each."""
+    made: dict[tuple[Path, str, bool], Path] = {}
+
+    def get(checkpoint: Path, scheme: str, half: bool = False) -> Path:
+        key = (checkpoint, scheme, half)
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("onnx") / f"{checkpoint.name}-{scheme}"
+            convert_onnx(Checkpoint.open(checkpoint), scheme, half, made[key], None)
+        return made[key]
+
+    return get
+
+
 @pytest.fixture
 def open_model() -> Any:
     """Engines that are closed when the test ends."""
-    opened: list[LlamaCppEngine] = []
+    opened: list[Engine] = []
 
-    def get(path: Path, **settings: Any) -> LlamaCppEngine:
-        opened.append(LlamaCppEngine(path, EngineSettings(**{"device": "cpu", **settings})))
+    def get(path: Path, **settings: Any) -> Engine:
+        opened.append(open_engine(path, EngineSettings(**{"device": "cpu", **settings})))
         return opened[-1]
 
     yield get

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from reference import ReferenceLlama
 
-from logos_cli import engine_llamacpp, engine_llamacpp_context
+from logos_cli import engine_batching, engine_llamacpp_context
 from logos_cli.engine import Generation, Request
 from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.errors import EngineError, ModelFileError, TokenizerError
@@ -164,7 +164,7 @@ def test_short_memory_gives_fewer_slots_and_never_a_failed_run(
     """KV cache of nano: 6 layers × 2 × 2 heads × 64 × 2 bytes = 3,072 bytes a token, 256 tokens a slot here."""
     requests = [Request(0, open_model(nano_int4).encode(PROMPT), range(20))]
     expected = generations(open_model(nano_int4), requests, DRAWN)
-    monkeypatch.setattr(engine_llamacpp, "available_bytes", lambda: int((slots + 1) * 256 * 3072 / 0.8))
+    monkeypatch.setattr(engine_batching, "available_bytes", lambda: int((slots + 1) * 256 * 3072 / 0.8))
     notes: list[str] = []
     engine = open_model(nano_int4, note=notes.append)
     found = generations(engine, requests, DRAWN)

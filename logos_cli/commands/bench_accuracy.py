@@ -146,15 +146,16 @@ def opened_subject(path: Path, settings: EngineSettings, opened: ExitStack) -> S
     """A model with its engine, closed with `opened`; a checkpoint's folder runs through torch."""
     from logos_cli.benchmarks.accuracy import Subject
     from logos_cli.engine import open_engine
+    from logos_cli.model_file import bytes_of, is_onnx
 
-    if path.is_dir() and (path / "config.json").exists() and not (path / "model.onnx").exists():
+    if (path / "config.json").exists() and not is_onnx(path):
         from logos_cli.engine_torch import TorchEngine
 
         engine: Any = TorchEngine(path, settings)
         size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
     else:
         engine = open_engine(path, settings)
-        size = path.stat().st_size
+        size = bytes_of(path)
     opened.callback(engine.close)
     return Subject(path, size, engine)
 

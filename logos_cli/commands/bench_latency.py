@@ -56,22 +56,23 @@ def latency(
     Example: logos bench latency logos-1b-int4.gguf logos-1b-int8.gguf -o lat.json
     """
     from logos_cli.benchmarks.journal import Journal, check_inputs
-    from logos_cli.benchmarks.latency import check, context_of, measure, table
+    from logos_cli.benchmarks.latency import check, measure, table
     from logos_cli.benchmarks.latency_settings import LatencySettings
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.commands.models import model_path
     from logos_cli.console import note, progress, show_table
-    from logos_cli.engine_llamacpp_library import choose_device, chosen_threads
-    from logos_cli.gguf_header import read_header
+    from logos_cli.engine_llamacpp_library import choose_device
+    from logos_cli.model_file import read_model_file
     from logos_cli.rows import Row
     from logos_cli.tasks import task_named
+    from logos_cli.threads import chosen_threads
 
     check_inputs(out, resume, (*models, data))
     chosen = task_named(task)
     paths = [model_path(name) for name in models]
     if len(set(paths)) < len(paths):
         raise UsageError("a model is named twice; each is measured --rounds times anyway")
-    shortest = min(context_of(read_header(path)) for path in paths)
+    shortest = min(read_model_file(path).context for path in paths)
     rows = (
         task_rows(data, limit, chosen) if data else LatencySettings().rows if chosen.needs_input else (Row(0, "1", value=""),)
     )

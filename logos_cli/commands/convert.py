@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from logos_cli.quant.schemes import Scheme
 
 
+class Activations(StrEnum):
+    f32 = "f32"
+    f16 = "f16"
+
+
 class Target(StrEnum):
     gguf = "gguf"
     onnx = "onnx"
@@ -30,7 +35,14 @@ def convert(
     ],
     out: options.Out,
     to: Annotated[Target, typer.Option("--to", help="Kind of model file.")] = Target.gguf,
-    type: options.Type = "bf16",
+    type: options.ConvertType = None,
+    activations: Annotated[
+        Activations | None,
+        typer.Option("--activations", help="ONNX int8, int4: f32 for CPUs (default), f16 for GPUs.", show_default=False),
+    ] = None,
+    portable: Annotated[
+        bool, typer.Option("--portable", help="ONNX in standard operators for other runtimes, f32 or int8.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say size, memory and time, write nothing.")] = False,
     threads: options.Threads = None,
     as_json: options.Json = False,
@@ -46,15 +58,63 @@ def convert(
     from logos_cli.files import check_output
     from logos_cli.quant.schemes import scheme_named
 
+    if activations and (to is not Target.onnx or type not in ("int8", "int4")):
+        raise UsageError("--activations is for --to onnx --type int8 or int4; others have those of their own type")
+    if portable and to is not Target.onnx:
+        raise UsageError("--portable is for --to onnx")
+    folder = nano_checkpoint() if checkpoint == NANO else Path(checkpoint)
     if to is Target.onnx:
-        raise UsageError("--to onnx is not there yet; use --to gguf")
-    scheme = scheme_named(type)
+        if dry_run:
+            raise UsageError("--dry-run knows GGUF only; leave out --to onnx")
+        if portable:
+            to_portable_folder(Checkpoint.open(folder), type or "f32", out, as_json)
+            return
+        to_folder(Checkpoint.open(folder), type or "f32", activations is Activations.f16, out, threads, as_json)
+        return
+    scheme = scheme_named(type or "bf16")
     check_output(out)
-    opened = Checkpoint.open(nano_checkpoint() if checkpoint == NANO else Path(checkpoint))
+    opened = Checkpoint.open(folder)
     if dry_run:
         estimate(opened, scheme, out, threads, as_json)
     else:
         write(opened, scheme, out, threads, as_json)
+
+
+def to_folder(checkpoint: Checkpoint, type: str, half: bool, out: Path, threads: int | None, as_json: bool) -> None:
+    from logos_cli.commands.onnx_output import convert_onnx, onnx_scheme
+    from logos_cli.commands.quantize import show
+    from logos_cli.console import note, size
+
+    report = convert_onnx(checkpoint, type, half, out, threads)
+    if onnx_scheme(type):
+        show(out, report)
+    else:
+        note(f"{out}: {report.scheme}, {size(report.bytes_after)}, read back and verified")
+    if as_json:
+        sys.stdout.write(json.dumps({"out": str(out), **report.to_dict()}, indent=2) + "\n")
+
+
+def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bool) -> None:
+    from logos_cli.console import note, size
+    from logos_cli.convert.portable_onnx import load_optimum, to_portable
+    from logos_cli.files import atomic_folder
+    from logos_cli.model_file import bytes_of
+    from logos_cli.onnx_model import GRAPH
+
+    if type not in ("f32", "int8"):
+        raise UsageError(
+            f"--type {type}: a portable export is f32 or int8; others need the fused operators: leave out --portable"
+        )
+    load_optimum()
+    check_manifest(checkpoint)
+    checkpoint.check_tied_head()
+    note("exporting through optimum; this takes a minute or two and needs twice the model's size in memory")
+    with atomic_folder(out, GRAPH) as beside:
+        to_portable(checkpoint, type, beside)
+    total = bytes_of(out)
+    note(f"{out}: {type}, {size(total)}, standard operators only")
+    if as_json:
+        sys.stdout.write(json.dumps({"out": str(out), "scheme": type, "bytes": total}, indent=2) + "\n")
 
 
 def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None, as_json: bool) -> None:

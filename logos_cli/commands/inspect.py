@@ -24,7 +24,8 @@ _PROVENANCE = {"quantized_from": "made from", "license": "licence"}
 
 def inspect(
     model: Annotated[
-        str, typer.Argument(help="GGUF file, folder of a checkpoint, or the word nano.", metavar="MODEL", show_default=False)
+        str,
+        typer.Argument(help="GGUF file, ONNX folder, folder of a checkpoint, or nano.", metavar="MODEL", show_default=False),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="Read the header only, not the weights.")] = False,
     as_json: options.Json = False,
@@ -42,7 +43,7 @@ def inspect(
         sys.stdout.write("\n".join(shown(found)) + "\n")
     if found.problems:
         sys.stdout.flush()
-        error: type[LogosError] = ModelFileError if found.format == "gguf" else CheckpointError
+        error: type[LogosError] = CheckpointError if found.format == "checkpoint" else ModelFileError
         problem = found.problems[0]
         raise error(f"{found.path}: {problem}{'' if ';' in problem else '; copy, download or convert it again'}")
 
@@ -50,11 +51,17 @@ def inspect(
 def inspected(model: str, quick: bool) -> Inspection:
     from logos_cli.commands.models import model_path
     from logos_cli.console import progress
+    from logos_cli.model_file import is_onnx
 
     path = model_path(model)
     if path.is_file() and path.suffix == ".safetensors":
         raise CheckpointError(f"{path}: weights of a checkpoint; name its folder, {path.parent}")
-    if path.is_dir():
+    if is_onnx(path):
+        from logos_cli.inspection_onnx import inspect_onnx
+
+        data = path / "model.onnx.data"
+        inspect_any, total = inspect_onnx, data.stat().st_size if data.is_file() else 0
+    elif path.is_dir():
         from logos_cli.inspection_checkpoint import inspect_checkpoint
 
         inspect_any, total = inspect_checkpoint, sum(file.stat().st_size for file in path.glob("*.safetensors"))
@@ -114,7 +121,7 @@ def facts(found: Inspection) -> Iterator[tuple[str, str]]:
     from logos_cli.console import size
 
     shape, vocabulary = found.architecture, found.vocabulary
-    kind = "GGUF file" if found.format == "gguf" else "checkpoint"
+    kind = {"gguf": "GGUF file", "onnx": "ONNX folder"}.get(found.format, "checkpoint")
     yield "kind", f"{kind}, {size(found.bytes)}"
     yield "scheme", f"{found.scheme}, {found.bits_per_weight:.2f} bits a weight"
     layers, hidden, ffn, heads, kv_heads, context, theta = (

@@ -37,13 +37,15 @@ def scheme_names(incomplete: str) -> list[str]:
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="GGUF file, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False),
+    typer.Option(
+        "--model", "-m", help="GGUF file, ONNX folder, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False
+    ),
 ]
 ResultOut = Annotated[
     Path | None, typer.Option("--out", "-o", help="File for the JSON document. Default: stdout.", show_default=False)
 ]
 ResumeResult = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File to write; for ONNX a folder.")]
 Type = Annotated[
     str,
     typer.Option(
@@ -53,11 +55,22 @@ Type = Annotated[
         autocompletion=scheme_names,
     ),
 ]
+ConvertType = Annotated[
+    str | None,
+    typer.Option(
+        "--type",
+        help="f32 f16 bf16, int8 int4, or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs; ONNX: f32 f16 int8 int4. "
+        "Default: bf16, ONNX f32.",
+        metavar="TYPE",
+        autocompletion=scheme_names,
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
-DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if llama.cpp was built for it.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if the runtime was built for it.")]
 
 
 def show_log(asked: bool) -> None:

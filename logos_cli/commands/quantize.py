@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(help="A bf16, f16 or f32 GGUF file, or the word nano.", metavar="MODEL")],
+    model: Annotated[
+        str, typer.Argument(help="A bf16, f16 or f32 GGUF file, an f32 or f16 ONNX folder, or nano.", metavar="MODEL")
+    ],
     out: options.Out,
     type: options.Type = "int4",
     threads: options.Threads = None,
@@ -30,11 +32,16 @@ def quantize(
     Example: logos quantize logos-1b-bf16.gguf -o logos-1b-int4.gguf --type int4
     """
     from logos_cli.commands.models import model_path
+    from logos_cli.model_file import is_onnx
     from logos_cli.quant.schemes import scheme_named
 
-    scheme = scheme_named(type)
     source = model_path(model)
-    report = write_quantized(source, out, scheme.name, threads)
+    if is_onnx(source):
+        from logos_cli.commands.onnx_output import quantize_onnx
+
+        report = quantize_onnx(source, type, out, threads)
+    else:
+        report = write_quantized(source, out, scheme_named(type).name, threads)
     if as_json:
         sys.stdout.write(json.dumps({"out": str(out), **report.to_dict()}, indent=2) + "\n")
     show(out, report)

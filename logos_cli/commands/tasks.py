@@ -18,11 +18,11 @@ def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
     Example: logos tasks -m logos-1b-int4.gguf
     """
     from logos_cli.commands.models import model_path
-    from logos_cli.gguf_header import read_header
+    from logos_cli.model_file import read_model_file
     from logos_cli.sampling import resolve
     from logos_cli.tasks import TASKS
 
-    table = read_header(model_path(model)).sampling
+    table = read_model_file(model_path(model)).sampling
     found: list[dict[str, Any]] = []
     for task in TASKS.values():
         resolved = resolve(task.name, task.sampling, task.source, table, {})

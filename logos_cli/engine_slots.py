@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from logos_cli.engine import Request
-from logos_cli.engine_llamacpp_context import Context
 from logos_cli.sampling import Sampler, Sampling, uniforms
 
 if TYPE_CHECKING:
@@ -25,6 +24,45 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ROWS_MIN, ROWS_STEP = 8, 4
+PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
+
+
+def prefill_spans(length: int, piece: int = PREFILL) -> Iterator[tuple[int, int]]:
+    """How a prompt is cut: a function of its length alone, and never into a last piece of one token.
+
+    llama.cpp decodes a lone token over a long cache by dividing the cache among its threads, and the sum then depends
+    on their number.
+    """
+    start = 0
+    while start < length:
+        stop = min(start + piece, length)
+        if length - stop == 1:
+            stop -= 1
+        yield start, stop
+        start = stop
+
+
+class Streams(Protocol):
+    """`streams` KV streams of up to `cells` tokens each, and the model that writes them."""
+
+    streams: int
+    cells: int
+
+    def prefill(self, stream: int, tokens: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+        """Replace `stream` by `tokens`; the logits [1, V] after the last of them, in a list of one."""
+        ...
+
+    def step(self, tokens: npt.NDArray[np.int32], positions: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Decode token b in stream b for b < len(tokens); logits [B, V], valid until the next call."""
+        ...
+
+    def trim(self, stream: int, length: int) -> None:
+        """Keep the first `length` tokens of a stream."""
+        ...
+
+    def copy(self, source: int, target: int) -> None:
+        """Make stream `target` a copy of `source`."""
+        ...
 
 
 class _End(Enum):
@@ -82,7 +120,7 @@ class Slots:
     """Runs requests through `context`; `finished()` yields answers in the order in which they end."""
 
     def __init__(
-        self, context: Context, sampler: Sampler, sampling: Sampling, stops: frozenset[int], limit: int, most: int
+        self, context: Streams, sampler: Sampler, sampling: Sampling, stops: frozenset[int], limit: int, most: int
     ) -> None:
         """At most `most` answers are live at once; `limit` is the model's context, prompt included."""
         import numpy as np

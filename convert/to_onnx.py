@@ -1,0 +1,56 @@
+"""Checkpoint to an ONNX model: the graph, and which tensors of the checkpoint stand behind each of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from logos_cli.checkpoint import Checkpoint, Config
+from logos_cli.convert.onnx_graph import TABLES, GraphBuilder
+from logos_cli.convert.rotary import cosines_and_sines
+from logos_cli.hub_manifest import read_manifest
+from logos_cli.onnx_model import Matrix, OnnxModel, Stored, floats
+
+# Weights of the graph that are the rows of several tensors of the checkpoint, one after the other: one product instead
+# of two or three.
+PACKED = {
+    "self_attn.qkv_proj.weight": ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"),
+    "mlp.gate_up_proj.weight": ("mlp.gate_proj.weight", "mlp.up_proj.weight"),
+}
+
+
+def sources(name: str) -> tuple[str, ...]:
+    """The checkpoint's names of the tensors behind a weight of the graph."""
+    for packed, parts in PACKED.items():
+        if name.endswith(packed):
+            return tuple(name.removesuffix(packed) + part for part in parts)
+    return (name,)
+
+
+def to_onnx(checkpoint: Checkpoint, scheme: str) -> OnnxModel:
+    """The model in `scheme`, f32 or f16; nothing of the weights is read yet. Raises MissingDependency."""
+    kind = scheme.upper()
+    proto = GraphBuilder(checkpoint.config, kind).build()
+    stored = []
+    for tensor in proto.graph.initializer:
+        if tensor.int64_data:
+            continue
+        if tensor.name in TABLES:
+            stored.append(Stored((tensor.name,), partial(table, checkpoint.config, tensor.name, kind)))
+            continue
+        matrix = Matrix(tuple(checkpoint.tensors[name] for name in sources(tensor.name)))
+        stored.append(Stored((tensor.name,), partial(floats, matrix, kind), matrix))
+    properties = {"logos.scheme": scheme}
+    if manifest := read_manifest(checkpoint.path):
+        properties["logos.source"] = f"{manifest.repo}@{manifest.commit}"
+        if manifest.license:
+            properties["logos.license"] = manifest.license
+    return OnnxModel(proto, stored, checkpoint.path, properties)
+
+
+def table(config: Config, name: str, kind: str) -> Iterator[bytes]:
+    """A rotary table's bytes."""
+    import numpy as np
+
+    found = cosines_and_sines(config)[TABLES.index(name)]
+    yield found.astype(np.float32 if kind == "F32" else np.float16).tobytes()

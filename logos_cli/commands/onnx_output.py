@@ -1,0 +1,87 @@
+"""Writing ONNX folders, for convert and quantize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logos_cli.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.checkpoint import Checkpoint
+    from logos_cli.onnx_model import OnnxModel
+    from logos_cli.quant.quantize_gguf import QuantReport
+    from logos_cli.quant.schemes import OnnxScheme
+
+UNQUANTIZED = ("f32", "f16")
+
+
+def onnx_scheme(name: str) -> OnnxScheme | None:
+    """The scheme of a --type word for ONNX; None for f32 and f16. Raises UsageError."""
+    from logos_cli.quant.schemes import ONNX_SCHEMES
+
+    if name.lower() in UNQUANTIZED:
+        return None
+    if name.lower() not in ONNX_SCHEMES:
+        raise UsageError(f"--type {name}: an ONNX model is one of {', '.join((*UNQUANTIZED, *ONNX_SCHEMES))}")
+    return ONNX_SCHEMES[name.lower()]
+
+
+def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threads: int | None) -> QuantReport:
+    """Write `out` in the scheme `name`; with `half` the activations of int8 and int4 are float16."""
+    from logos_cli.commands.convert import check_manifest, check_sampling
+    from logos_cli.convert.gguf_vocab import check_markers
+    from logos_cli.convert.to_onnx import to_onnx
+    from logos_cli.files import check_output_folder
+    from logos_cli.onnx_model import GRAPH
+
+    scheme = onnx_scheme(name)
+    check_output_folder(out, GRAPH)
+    check_manifest(checkpoint)
+    checkpoint.check_tied_head()
+    check_sampling(checkpoint)
+    check_markers(checkpoint.path / "tokenizer.json", checkpoint.document("tokenizer.json").get("added_tokens") or [])
+    model = to_onnx(checkpoint, "f16" if half or name.lower() == "f16" else "f32")
+    return write_onnx(model, scheme, out, threads, f"converting to {name}")
+
+
+def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> QuantReport:
+    """Write `out` in the scheme `name` from an f32 or f16 folder."""
+    from logos_cli.console import progress
+    from logos_cli.errors import ModelFileError
+    from logos_cli.onnx_folder import OnnxFolder
+
+    scheme = onnx_scheme(name)
+    folder = OnnxFolder.open(source)
+    if scheme is None or folder.scheme not in UNQUANTIZED:
+        which = f"{source} is {folder.scheme} already" if scheme else f"--type {name} does not quantize"
+        raise UsageError(f"{which}; quantize an f32 or f16 folder to int8 or int4")
+    if out.exists() and out.samefile(source):
+        raise OutputError(f"{out} is the folder to quantize; give another -o")
+    with progress("checking the source", folder.size, "bytes") as bar:
+        whole = folder.data_is_whole(bar.advance)
+    if not whole:  # the smaller model would look whole
+        raise ModelFileError(f"{source}: the data is damaged (its checksum differs); copy or convert it again")
+    return write_onnx(folder.model(), scheme, out, threads, f"quantizing to {name}")
+
+
+def write_onnx(model: OnnxModel, scheme: OnnxScheme | None, out: Path, threads: int | None, what: str) -> QuantReport:
+    from logos_cli.console import progress
+    from logos_cli.errors import ModelFileError
+    from logos_cli.files import atomic_folder
+    from logos_cli.model_file import bytes_of
+    from logos_cli.onnx_folder import OnnxFolder
+    from logos_cli.onnx_model import GRAPH, write_folder
+    from logos_cli.quant.quantize_onnx import quantized_model, report
+    from logos_cli.threads import chosen_threads
+
+    before = model.nbytes()
+    if scheme is not None:
+        model = quantized_model(model, scheme, chosen_threads(threads))
+    with atomic_folder(out, GRAPH) as beside:
+        with progress(what, model.nbytes(), "bytes") as bar:
+            write_folder(model, beside, bar.advance)
+        with progress("reading back", model.nbytes(), "bytes") as bar:
+            if not OnnxFolder.open(beside).data_is_whole(bar.advance):
+                raise ModelFileError(f"{out}: the data differs when read back; the disk may be failing")
+    return report(model, scheme.name if scheme else model.properties["logos.scheme"], before, bytes_of(out))

@@ -1,0 +1,105 @@
+"""ONNX folders on ONNX Runtime: no torch, no transformers. Needs the extra `onnx`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from logos_cli.engine import EngineInfo, EngineSettings
+from logos_cli.engine_batching import BatchingEngine
+from logos_cli.engine_onnx_context import OnnxContext, first_line
+from logos_cli.errors import EngineError, ModelFileError
+from logos_cli.onnx_folder import OnnxFolder
+from logos_cli.onnx_model import GRAPH
+from logos_cli.threads import chosen_threads
+from logos_cli.tokens import Tokens, ids_named
+
+CUDA = "CUDAExecutionProvider"
+
+
+class OnnxEngine(BatchingEngine):
+    """See `logos_cli.engine.Engine`. Loading raises ModelFileError, opening a device that is not there EngineError."""
+
+    def __init__(self, path: Path, settings: EngineSettings) -> None:
+        super().__init__()
+        self.path, self.settings = path, settings
+        self.folder = folder = OnnxFolder.open(path)
+        import onnxruntime
+
+        self.device = choose_device(settings.device)
+        self.threads = chosen_threads(settings.threads)
+        if self.device == "cuda" and not folder.half:
+            settings.note(
+                f"{path}: made for CPUs (float32 activations), much of it will not run on the GPU; use --activations f16"
+            )
+        self.session = self._load(onnxruntime)
+        self.vocabulary = folder.config.vocabulary
+        ends = ids_named(path, "eos_token_id") | ids_named(path, "pad_token_id")
+        self.tokens = Tokens(path, self.vocabulary, ends)
+        self.info = EngineInfo(
+            name=path.resolve().name,
+            fingerprint=folder.fingerprint,
+            scheme=folder.scheme,
+            context=folder.config.context,
+            device=self.device,
+            threads=self.threads,
+            kv_type="f16" if folder.half else "f32",
+            build=f"onnxruntime {onnxruntime.__version__}",
+            sampling=folder.sampling,
+        )
+
+    def _load(self, onnxruntime: Any) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors, which come as exceptions too
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        providers = [CUDA] if self.device == "cuda" else []
+        try:
+            return onnxruntime.InferenceSession(str(self.path / GRAPH), options, providers=[*providers, "CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001  # ONNX Runtime's errors have no common class but this
+            raise ModelFileError(f"{self.path}: ONNX Runtime cannot load it ({first_line(error)}); convert it again") from None
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return self.tokens.encode(text)
+
+    def marker(self, name: str) -> int:
+        return self.tokens.marker(name)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return self.tokens.decode(tokens)
+
+    def token_texts(self) -> list[str]:
+        return self.tokens.texts()
+
+    @cached_property
+    def end_tokens(self) -> frozenset[int]:
+        return self.tokens.ends
+
+    def open_context(self, streams: int, cells: int, outputs: int = 0) -> OnnxContext:
+        config, half = self.folder.config, self.folder.half
+        shape = (config.layers, config.kv_heads, config.head)
+        return OnnxContext(self.session, streams, cells, shape, self.vocabulary, half, self.device, outputs)
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        config = self.folder.config
+        return 2 * config.layers * config.kv_heads * config.head * (2 if self.folder.half else 4)
+
+    def close(self) -> None:
+        self.release()
+        self.session = None
+
+
+def choose_device(asked: str) -> str:
+    """cpu or cuda for --device auto|cpu|cuda. Raises EngineError where CUDA is asked for and not there."""
+    import onnxruntime
+
+    there = CUDA in onnxruntime.get_available_providers()
+    if asked == "cuda" and not there:
+        raise EngineError(
+            f"--device cuda: the installed onnxruntime {onnxruntime.__version__} has no {CUDA}; "
+            "run: pip uninstall onnxruntime; pip install onnxruntime-gpu"
+        )
+    return "cuda" if asked != "cpu" and there else "cpu"
