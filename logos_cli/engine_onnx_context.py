@@ -33,7 +33,6 @@ class OnnxContext:
     ) -> None:  # fmt: skip
         """`shape`: layers, key-value heads, head size. Raises EngineError if memory is short."""
         import numpy as np
-        import onnxruntime
 
         self.session, self.streams, self.cells, self.vocabulary = session, streams, cells, vocabulary
         self.layers, self.kv_heads, self.head = shape
@@ -41,10 +40,7 @@ class OnnxContext:
         self.lengths = [0] * streams
         size = (streams, self.kv_heads, cells, self.head)
         try:
-            self.caches = [
-                onnxruntime.OrtValue.ortvalue_from_shape_and_type(size, self.kind.type, device, 0)
-                for _ in range(2 * self.layers)
-            ]
+            self.caches = [self._allocated(size) for _ in range(2 * self.layers)]
             self.output = np.empty((max(outputs, streams), vocabulary), np.float32)
         except Exception as error:  # noqa: BLE001  # ONNX Runtime's errors have no common class but this
             raise EngineError(f"no memory for {streams} × {cells} tokens of cache ({first_line(error)})") from None
@@ -52,6 +48,15 @@ class OnnxContext:
         self._bound: tuple[int, int, int] | None = None
         self._copier: Any = None
         self._seconds = 2 * SLOW_STEP  # of the last run; until one is timed
+
+    def _allocated(self, size: tuple[int, ...]) -> Any:
+        """Memory of one cache: an array on the CPU, else an OrtValue."""
+        import numpy as np
+        import onnxruntime
+
+        if self.device == "cpu":
+            return np.zeros(size, self.kind)
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(size, self.kind.type, self.device, 0)
 
     def close(self) -> None:
         self.caches = []
@@ -94,8 +99,7 @@ class OnnxContext:
         """Make stream `target` a copy of `source`."""
         length = self.lengths[target] = self.lengths[source]
         if self.device == "cpu":
-            for cache in self.caches:
-                values = cache.numpy()  # a view of its memory
+            for values in self.caches:
                 values[target, :, :length] = values[source, :, :length]
             return
         copier = self._copier or _DeviceCopier(self.device, self.kind)
@@ -129,12 +133,12 @@ class OnnxContext:
         import numpy as np
 
         binding, shape = self._binding, (rows, self.kv_heads, self.cells, self.head)
-        at = first * self._stream_bytes
         for number, cache in enumerate(self.caches):
+            at = (cache.ctypes.data if self.device == "cpu" else cache.data_ptr()) + first * self._stream_bytes
             layer, which = divmod(number, 2)
             name = f"{layer}.{'value' if which else 'key'}"
             for bind, end in ((binding.bind_input, "past_key_values"), (binding.bind_output, "present")):
-                bind(f"{end}.{name}", self.device, 0, self.kind.type, shape, cache.data_ptr() + at)
+                bind(f"{end}.{name}", self.device, 0, self.kind.type, shape, at)
         binding.bind_cpu_input("num_logits_to_keep", np.array([keep], np.int64))
         binding.bind_output("logits", "cpu", 0, np.float32, (rows, keep, self.vocabulary), self.output.ctypes.data)
         self._bound = (first, rows, keep)

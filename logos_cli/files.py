@@ -104,10 +104,10 @@ def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
         os.replace(beside, path)
         sync_folder(path.parent)
     except OSError as error:
-        if before.exists() and not path.exists():
-            os.replace(before, path)
         raise OutputError(f"{path}: {error.strerror or error}; nothing was written") from error
     finally:
+        if before.exists() and not path.exists():  # stopped between the two renames
+            os.replace(before, path)
         for folder in (beside, before):
             shutil.rmtree(folder, ignore_errors=True)
 

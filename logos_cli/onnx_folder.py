@@ -100,8 +100,8 @@ class OnnxFolder:
     @property
     def half(self) -> bool:
         """Whether activations and KV cache are float16."""
-        (cache,) = (i for i in self.proto.graph.input if i.name == "past_key_values.0.key")
-        return bool(cache.type.tensor_type.elem_type == 10)
+        inputs = {one.name: one.type.tensor_type.elem_type for one in self.proto.graph.input}
+        return bool(inputs.get("past_key_values.0.key") == 10)
 
     @property
     def size(self) -> int:
@@ -191,7 +191,10 @@ def read_places(path: Path, proto: Any) -> dict[str, Tensor]:
                 sizes[name] = os.path.getsize(file)
             except OSError as error:
                 raise ModelFileError(f"{file}: {error.strerror}; the weights are in it; {_AGAIN}") from None
-        offset, length = int(place.get("offset", 0)), int(place.get("length", -1))
+        try:
+            offset, length = int(place.get("offset", 0)), int(place.get("length", -1))
+        except ValueError:
+            offset = length = -1
         if tensor.data_type not in _KINDS or length != tensor_bytes(tensor) or offset < 0:
             raise ModelFileError(f"{path / GRAPH}: damaged entry of {tensor.name}; {_AGAIN}")
         if offset + length > sizes[name]:

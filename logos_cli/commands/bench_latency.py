@@ -61,7 +61,6 @@ def latency(
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.commands.models import model_path
     from logos_cli.console import note, progress, show_table
-    from logos_cli.engine_llamacpp_library import choose_device
     from logos_cli.model_file import read_model_file
     from logos_cli.rows import Row
     from logos_cli.tasks import task_named
@@ -83,7 +82,8 @@ def latency(
     )  # fmt: skip
     headers = check(paths, settings)
     described = {
-        "what": "latency", **settings.to_dict(), "rounds": rounds, "device": choose_device(device.value)[0],
+        "what": "latency", **settings.to_dict(), "rounds": rounds,
+        "devices": [device_for(path, device.value) for path in paths],
         "machine": describe_machine(),
         "models": [[h.fingerprint, h.sha256, h.size, h.path.stat().st_mtime_ns] for h in headers],
     }  # fmt: skip
@@ -101,6 +101,19 @@ def latency(
     show_table(*table(document))
     if out is None or as_json:
         sys.stdout.write(text)
+
+
+def device_for(path: Path, asked: str) -> str:
+    """The device that a model's engine takes. Raises EngineError where it has not the one asked for."""
+    from logos_cli.model_file import is_onnx
+
+    if is_onnx(path):
+        from logos_cli import engine_onnx
+
+        return engine_onnx.choose_device(asked)
+    from logos_cli import engine_llamacpp_library
+
+    return engine_llamacpp_library.choose_device(asked)[0]
 
 
 def batch_sizes(text: str) -> tuple[int, ...]:
