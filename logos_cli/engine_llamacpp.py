@@ -16,6 +16,7 @@ from logos_cli.engine_llamacpp_context import Context
 from logos_cli.engine_llamacpp_probe import probe
 from logos_cli.errors import ModelFileError, TokenizerError
 from logos_cli.gguf_header import read_header
+from logos_cli.interrupt import deferred_interrupt, left_behind
 from logos_cli.threads import chosen_threads
 
 
@@ -54,7 +55,7 @@ class LlamaCppEngine(BatchingEngine):
         if not offload:
             # Without this a CUDA build would still run large prefill batches on the GPU.
             params.devices = ctypes.addressof(no_devices)
-        with library.deferred_interrupt() as interrupt:
+        with deferred_interrupt() as interrupt:
             progress = self.binding.llama_progress_callback(lambda *_: not interrupt.came)
             params.progress_callback = progress
             model = self.binding.llama_model_load_from_file(os.fsencode(self.path), params)
@@ -127,7 +128,7 @@ class LlamaCppEngine(BatchingEngine):
         return [get(self.vocab, i).decode("utf-8", "replace") for i in range(self.vocabulary)]
 
     def close(self) -> None:
-        if library.left_behind():
+        if left_behind():
             return
         self.release()
         if self.model:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.engine_slots import PREFILL, prefill_spans
 from logos_cli.errors import EngineError
+from logos_cli.interrupt import deferred_interrupt, heard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ class Context:
             params.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_ENABLED
         # It fills gigabytes of cache with zeros, which can take seconds, and logs: a Ctrl-C raised inside that is lost.
         self.handle = None
-        self.handle = library.heard(lambda: binding.llama_init_from_model(model, params))
+        self.handle = heard(lambda: binding.llama_init_from_model(model, params))
         if not self.handle:
             raise EngineError(f"llama.cpp could not open a context of {streams} × {cells} tokens: {library.last_words()}")
         self.memory = binding.llama_get_memory(self.handle)
@@ -117,7 +118,7 @@ class Context:
     @contextmanager
     def _abortable(self) -> Iterator[None]:
         """Let Ctrl-C end a decode in the middle; KeyboardInterrupt follows."""
-        with library.deferred_interrupt() as interrupt:
+        with deferred_interrupt() as interrupt:
             abort = self.binding.ggml_abort_callback(lambda _: interrupt.came)
             self.binding.llama_set_abort_callback(self.handle, abort, None)
             try:

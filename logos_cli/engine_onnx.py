@@ -11,6 +11,7 @@ from logos_cli.engine import EngineInfo, EngineSettings
 from logos_cli.engine_batching import BatchingEngine
 from logos_cli.engine_onnx_context import OnnxContext, first_line
 from logos_cli.errors import EngineError, ModelFileError
+from logos_cli.interrupt import heard
 from logos_cli.onnx_folder import OnnxFolder
 from logos_cli.onnx_model import GRAPH
 from logos_cli.threads import chosen_threads
@@ -55,9 +56,10 @@ class OnnxEngine(BatchingEngine):
         options.log_severity_level = 3  # errors, which come as exceptions too
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        providers = [CUDA] if self.device == "cuda" else []
+        providers = [*([CUDA] if self.device == "cuda" else []), "CPUExecutionProvider"]
         try:
-            return onnxruntime.InferenceSession(str(self.path / GRAPH), options, providers=[*providers, "CPUExecutionProvider"])
+            # It reads and packs gigabytes, which takes seconds.
+            return heard(lambda: onnxruntime.InferenceSession(str(self.path / GRAPH), options, providers=providers))
         except Exception as error:  # noqa: BLE001  # ONNX Runtime's errors have no common class but this
             raise ModelFileError(f"{self.path}: ONNX Runtime cannot load it ({first_line(error)}); convert it again") from None
 

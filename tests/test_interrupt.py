@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from logos_cli import engine_llamacpp_library as library
+from logos_cli import interrupt
 
 LOGOS = [sys.executable, "-m", "logos_cli"]
 # Measured by hand at 0.1 to 0.8 s on a 1B model under load; here the machine may also be busy with other tests.
@@ -82,10 +82,10 @@ def test_while_quantizing(command: list[str], private_cache: Path, nano_bf16: Pa
 
 def test_while_a_call_into_c_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a context zeroes gigabytes; it is left behind, and what it uses is not freed under it."""
-    monkeypatch.setattr(library, "_left", threading.Event())
-    assert library.heard(lambda: 7) == 7 and not library.left_behind()
+    monkeypatch.setattr(interrupt, "_left", threading.Event())
+    assert interrupt.heard(lambda: 7) == 7 and not interrupt.left_behind()
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        library.heard(lambda: time.sleep(30))
-    assert time.monotonic() - began < AT_ONCE and library.left_behind()
+        interrupt.heard(lambda: time.sleep(30))
+    assert time.monotonic() - began < AT_ONCE and interrupt.left_behind()
