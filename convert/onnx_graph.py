@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from logos_cli.checkpoint import Config
-from logos_cli.onnx_model import load_onnx
+from logos_cli.onnx_model import TABLES, load_onnx
 
 OPSET = 21
-TABLES = ("cos_cache", "sin_cache")  # of the rotary embedding [context, head / 2]
 _MOST = (1 << 63) - 1
 
 

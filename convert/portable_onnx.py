@@ -48,10 +48,9 @@ def to_portable(checkpoint: Checkpoint, scheme: str, folder: Path) -> None:
             )  # fmt: skip
             if scheme == "int8":
                 quantize_dynamic(Path(between))
-        except (ValueError, RuntimeError, OSError, KeyError) as error:
-            raise CheckpointError(
-                f"{checkpoint.path}: optimum cannot export it ({str(error).splitlines()[0][:200]})"
-            ) from error
+        except (ValueError, RuntimeError, KeyError) as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise CheckpointError(f"{checkpoint.path}: optimum cannot export it ({said})") from error
         finally:
             logging.disable(logging.NOTSET)
         describe(Path(between) / GRAPH, checkpoint, scheme)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from logos_cli.checkpoint import Checkpoint, Config
-from logos_cli.convert.onnx_graph import TABLES, GraphBuilder
+from logos_cli.convert.onnx_graph import GraphBuilder
 from logos_cli.convert.rotary import cosines_and_sines
+from logos_cli.errors import CheckpointError
 from logos_cli.hub_manifest import read_manifest
-from logos_cli.onnx_model import Matrix, OnnxModel, Stored, floats
+from logos_cli.onnx_model import TABLES, Matrix, OnnxModel, Stored, floats
 
+_LONGEST = 1 << 20
 # Weights of the graph that are the rows of several tensors of the checkpoint, one after the other: one product instead
 # of two or three.
 PACKED = {
@@ -28,8 +30,15 @@ def sources(name: str) -> tuple[str, ...]:
 
 
 def to_onnx(checkpoint: Checkpoint, scheme: str) -> OnnxModel:
-    """The model in `scheme`, f32 or f16; nothing of the weights is read yet. Raises MissingDependency."""
-    kind = scheme.upper()
+    """The model in `scheme`, f32 or f16; nothing of the weights is read yet. Raises MissingDependency, and CheckpointError for
+    a shape that ONNX Runtime's operators do not take."""
+    kind, config = scheme.upper(), checkpoint.config
+    if config.head % 16 or config.context > _LONGEST:
+        what = f"heads of {config.head}" if config.head % 16 else f"a context of {config.context:,}"
+        raise CheckpointError(
+            f"{checkpoint.path}: {what}: ONNX Runtime's attention takes heads of whole 16s, its tables {_LONGEST:,} positions; "
+            "take --to gguf"
+        )
     proto = GraphBuilder(checkpoint.config, kind).build()
     stored = []
     for tensor in proto.graph.initializer:

@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 
 import typer
 
 from logos_cli.errors import LogosError
+from logos_cli.interrupt import left_behind
 
 INTERRUPTED = 130
 
@@ -30,7 +32,19 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if left_behind():
+        # A thread is still inside a C library, which must not be taken apart under it.
+        leave(code)
+    sys.exit(code)
+
+
+def leave(code: int) -> None:
+    """End without finalizers; what was said is flushed."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

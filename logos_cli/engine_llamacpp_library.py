@@ -8,11 +8,10 @@ import threading
 from collections import deque
 from functools import cache
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import Any
 
 from logos_cli.errors import EngineError, MissingDependency
 
-T = TypeVar("T")
 VERSION = "0.3.36"
 CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}'
 

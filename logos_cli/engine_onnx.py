@@ -11,7 +11,7 @@ from logos_cli.engine import EngineInfo, EngineSettings
 from logos_cli.engine_batching import BatchingEngine
 from logos_cli.engine_onnx_context import OnnxContext, first_line
 from logos_cli.errors import EngineError, ModelFileError
-from logos_cli.interrupt import heard
+from logos_cli.interrupt import heard, left_behind
 from logos_cli.onnx_folder import OnnxFolder
 from logos_cli.onnx_model import GRAPH
 from logos_cli.threads import chosen_threads
@@ -31,11 +31,17 @@ class OnnxEngine(BatchingEngine):
 
         self.device = choose_device(settings.device)
         self.threads = chosen_threads(settings.threads)
-        if self.device == "cuda" and not folder.half:
-            settings.note(
-                f"{path}: made for CPUs (float32 activations), much of it will not run on the GPU; use --activations f16"
-            )
+        onnxruntime.set_default_logger_severity(4)  # errors come as exceptions too, one line each
         self.session = self._load(onnxruntime)
+        if self.device == "cuda" and CUDA not in self.session.get_providers():
+            # The build has CUDA, this machine has not what it needs; ONNX Runtime then takes the CPU without a word.
+            if settings.device == "cuda":
+                raise EngineError("--device cuda: ONNX Runtime cannot use CUDA here; check driver, CUDA, cuDNN: logos doctor")
+            settings.note("ONNX Runtime cannot use CUDA here; going on with the CPU")
+            self.device = "cpu"
+        if self.device == "cuda" and not folder.half:
+            better = "--type f16" if folder.scheme == "f32" else f"--type {folder.scheme} --activations f16"
+            settings.note(f"{path}: made for CPUs (float32), much of it will not run on the GPU; convert with {better}")
         self.vocabulary = folder.config.vocabulary
         ends = ids_named(path, "eos_token_id") | ids_named(path, "pad_token_id")
         self.tokens = Tokens(path, self.vocabulary, ends)
@@ -53,13 +59,14 @@ class OnnxEngine(BatchingEngine):
 
     def _load(self, onnxruntime: Any) -> Any:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors, which come as exceptions too
+        options.log_severity_level = 4
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         providers = [*([CUDA] if self.device == "cuda" else []), "CPUExecutionProvider"]
         try:
             # It reads and packs gigabytes, which takes seconds.
-            return heard(lambda: onnxruntime.InferenceSession(str(self.path / GRAPH), options, providers=providers))
+            path = str(self.path / GRAPH)
+            return heard(lambda: onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0))
         except Exception as error:  # noqa: BLE001  # ONNX Runtime's errors have no common class but this
             raise ModelFileError(f"{self.path}: ONNX Runtime cannot load it ({first_line(error)}); convert it again") from None
 
@@ -90,6 +97,8 @@ class OnnxEngine(BatchingEngine):
         return 2 * config.layers * config.kv_heads * config.head * (2 if self.folder.half else 4)
 
     def close(self) -> None:
+        if left_behind():
+            return
         self.release()
         self.session = None
 

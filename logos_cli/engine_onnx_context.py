@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 SLOW_STEP = 0.1  # seconds; a run after one longer than this can be interrupted in the middle
+FIRST = float("inf")  # until a run is timed
 
 
 class OnnxContext:
@@ -47,7 +48,7 @@ class OnnxContext:
         self._binding = session.io_binding()
         self._bound: tuple[int, int, int] | None = None
         self._copier: Any = None
-        self._seconds = 2 * SLOW_STEP  # of the last run; until one is timed
+        self._seconds = FIRST  # of the last run
 
     def _allocated(self, size: tuple[int, ...]) -> Any:
         """Memory of one cache: an array on the CPU, else an OrtValue."""
@@ -59,7 +60,7 @@ class OnnxContext:
         return onnxruntime.OrtValue.ortvalue_from_shape_and_type(size, self.kind.type, self.device, 0)
 
     def close(self) -> None:
-        self.caches = []
+        self._binding, self.caches = None, []
 
     # Streams
 
@@ -75,7 +76,7 @@ class OnnxContext:
         for start, stop in prefill_spans(len(ids), piece):
             wanted = max(0, min(stop - start, stop - (len(ids) - outputs)))
             mask = np.ones((1, stop), np.int64)
-            self._seconds = 2 * SLOW_STEP  # how long it takes depends on its length
+            self._seconds = FIRST  # how long it takes depends on its length
             found = self._run(stream, 1, ids[None, start:stop], mask, max(1, wanted))
             self.lengths[stream] = stop
             if wanted:
@@ -133,6 +134,8 @@ class OnnxContext:
         import numpy as np
 
         binding, shape = self._binding, (rows, self.kv_heads, self.cells, self.head)
+        self._bound = None
+        self._seconds = FIRST  # of this shape none was timed yet
         for number, cache in enumerate(self.caches):
             at = (cache.ctypes.data if self.device == "cpu" else cache.data_ptr()) + first * self._stream_bytes
             layer, which = divmod(number, 2)
@@ -159,10 +162,10 @@ class OnnxContext:
                 done.set_exception(error)
 
         worker = threading.Thread(target=work, daemon=True)
-        worker.start()
         try:
+            worker.start()
             done.result()
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or the SystemExit of SIGTERM: the caches may go only when nobody writes to them
             options.terminate = True
             worker.join()
             raise
@@ -176,7 +179,9 @@ class OnnxContext:
         try:
             self.session.run_with_iobinding(binding, options)
         except Exception as error:  # noqa: BLE001  # ONNX Runtime's errors have no common class but this
-            raise EngineError(f"ONNX Runtime failed ({first_line(error)}); lower --batch or --max-tokens?") from None
+            raise EngineError(
+                f"ONNX Runtime failed ({first_line(error)}); if memory is short, lower --batch or --max-tokens"
+            ) from None
 
 
 class _DeviceCopier:

@@ -6,7 +6,7 @@ import glob
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -48,7 +48,8 @@ def clear_leftovers(path: Path) -> None:
     prefix, suffix = f".{path.name}.{platform.node()}-", ".tmp"
     for found in path.absolute().parent.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = found.name[len(prefix) : -len(suffix)].removesuffix(".old")
-        if owner.isdigit() and not process_lives(int(owner)):
+        # One's own number: in a container each run may have the same.
+        if owner.isdigit() and (int(owner) == os.getpid() or not process_lives(int(owner))):
             with suppress(OSError):
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
 
@@ -87,12 +88,12 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
+def atomic_folder(path: Path, own: Container[str]) -> Iterator[Path]:
     """An empty folder beside `path` to fill; renamed to it after a clean end, removed after any other.
 
-    A folder that is there already is replaced only if it is empty or holds a file named `marker`. Raises OutputError.
+    A folder that is there already is replaced only if all that it holds are files named in `own`. Raises OutputError.
     """
-    check_output_folder(path, marker)
+    check_output_folder(path, own)
     clear_leftovers(path)
     path = path.absolute()
     beside, before = (path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{end}") for end in (".tmp", ".old.tmp"))
@@ -112,12 +113,15 @@ def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_output_folder(path: Path, marker: str) -> None:
+def check_output_folder(path: Path, own: Container[str]) -> None:
     """Raise OutputError now for a folder that could not be written or replaced later."""
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputError(f"{path} is not a folder; an ONNX model is one: give another -o")
-    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
-        raise OutputError(f"{path} is a folder with other things in it; give another -o")
+    others = sorted(found.name for found in path.iterdir() if found.name not in own or found.is_dir()) if path.is_dir() else []
+    if others:
+        raise OutputError(f"{path} is a folder with other things in it ({others[0]}); give another -o")
+    if os.path.ismount(path):
+        raise OutputError(f"{path} is a mount point, which cannot be replaced; give a folder inside it")
     parent = path.absolute().parent
     if not parent.is_dir():
         raise OutputError(f"{parent} is not a folder; make it, or write elsewhere")

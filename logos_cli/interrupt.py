@@ -59,8 +59,9 @@ def heard(work: Callable[[], T]) -> T:
     threading.Thread(target=run, daemon=True).start()
     try:
         return future.result()
-    except KeyboardInterrupt:
-        _left.set()
+    except BaseException:
+        if not future.done():  # Ctrl-C, or the SystemExit of SIGTERM
+            _left.set()
         raise
 
 

@@ -25,6 +25,8 @@ from logos_cli.onnx_model import (
     GRAPH,
     SEAL,
     SIDE_FILES,
+    TABLES,
+    UNKNOWN,
     Matrix,
     OnnxModel,
     Stored,
@@ -57,9 +59,9 @@ class OnnxFolder:
         raw = read_graph(path)
         try:
             proto = onnx.ModelProto.FromString(raw)
+            properties = {one.key: one.value for one in proto.metadata_props}
         except Exception:  # noqa: BLE001  # google.protobuf's DecodeError, whose package is not ours to import
             raise ModelFileError(f"{path / GRAPH}: not an ONNX graph, or damaged; {_AGAIN}") from None
-        properties = {one.key: one.value for one in proto.metadata_props}
         sealed = properties.get(SEAL)
         if "logos.portable" in properties:
             raise ModelFileError(
@@ -71,7 +73,7 @@ class OnnxFolder:
                 f"{path}: not written by this tool, and no other graphs are run; "
                 "convert the checkpoint: logos convert CHECKPOINT --to onnx -o DIR"
             )
-        if graph_sha256(raw, sealed) != sealed:
+        if len(sealed) != len(UNKNOWN) or graph_sha256(raw, sealed) != sealed:
             raise ModelFileError(f"{path / GRAPH}: damaged or changed (its checksum differs); {_AGAIN}")
         check_side_files(path, properties)
         try:
@@ -92,7 +94,8 @@ class OnnxFolder:
     def sampling(self) -> dict[str, Any]:
         """The model's own sampling table, task name -> settings; empty if it has none."""
         path = self.path / "logos_sampling.json"
-        found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        # One that was put there later belongs to no checksum.
+        found = json.loads(path.read_text("utf-8")) if f"logos.file.{path.name}" in self.properties else {}
         if not isinstance(found, dict) or not all(isinstance(value, dict) for value in found.values()):
             raise ModelFileError(f"{path}: not a table of settings; convert the model again")
         return found
@@ -123,7 +126,8 @@ class OnnxFolder:
             if tensor.name in self.tensors:
                 place = self.tensors[tensor.name]
                 matrix = Matrix((place,))
-                stored.append(Stored((tensor.name,), partial(floats, matrix, place.dtype), matrix))
+                weight = None if tensor.name in TABLES else matrix
+                stored.append(Stored((tensor.name,), partial(floats, matrix, place.dtype), weight))
         kept = ("logos.scheme", "logos.source", "logos.license")
         properties = {key: value for key, value in self.properties.items() if key in kept}
         return OnnxModel(proto, stored, self.path, properties | {"logos.made_from": self.fingerprint})
@@ -181,8 +185,8 @@ def read_places(path: Path, proto: Any) -> dict[str, Tensor]:
             continue
         place = {entry.key: entry.value for entry in tensor.external_data}
         name = place.get("location", "")
-        if Path(name).name != name or name in ("", ".", ".."):
-            raise ModelFileError(f"{path / GRAPH}: the data of {tensor.name} lies outside the folder, at {name!r}; {_AGAIN}")
+        if name != DATA:
+            raise ModelFileError(f"{path / GRAPH}: the data of {tensor.name} lies outside {DATA}, at {name[:200]!r}; {_AGAIN}")
         file = path / name
         if name not in sizes:
             if file.is_symlink():
@@ -195,11 +199,14 @@ def read_places(path: Path, proto: Any) -> dict[str, Tensor]:
             offset, length = int(place.get("offset", 0)), int(place.get("length", -1))
         except ValueError:
             offset = length = -1
-        if tensor.data_type not in _KINDS or length != tensor_bytes(tensor) or offset < 0:
+        shaped = tensor.dims and all(size > 0 for size in tensor.dims)
+        if not shaped or tensor.data_type not in _KINDS or length != tensor_bytes(tensor) or offset < 0:
             raise ModelFileError(f"{path / GRAPH}: damaged entry of {tensor.name}; {_AGAIN}")
         if offset + length > sizes[name]:
             raise ModelFileError(
                 f"{file}: cut short: {tensor.name} ends at {offset + length:,} of {sizes[name]:,} bytes; {_AGAIN}"
             )
+        if tensor.name in found:
+            raise ModelFileError(f"{path / GRAPH}: two tensors are named {tensor.name}; {_AGAIN}")
         found[tensor.name] = Tensor(tensor.name, tuple(tensor.dims), _KINDS[tensor.data_type], file, offset, length)
     return found

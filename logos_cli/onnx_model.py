@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 GRAPH, DATA = "model.onnx", "model.onnx.data"
+TABLES = ("cos_cache", "sin_cache")  # of the rotary embedding [context, head / 2]
 UNKNOWN = "0" * 64  # in the place of a checksum until it is known
 SEAL, FINGERPRINT = "logos.graph_sha256", "logos.fingerprint"
 # Side files that belong to the model; each one's checksum is kept in the graph.
@@ -31,8 +31,12 @@ SIDE_FILES = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "logos_sampling.json",
 )  # fmt: skip
+# All names that a folder of ours can hold, portable exports included.
+OWN_FILES = frozenset(
+    {GRAPH, DATA, *SIDE_FILES, "model.onnx_data", "int8.onnx.data", "added_tokens.json", "chat_template.jinja", "vocab.json",
+     "merges.txt", "LICENSE"}
+)  # fmt: skip
 _ALIGNED = 4096  # offsets of large tensors, so that a runtime can map them (onnx.proto, external_data)
-_PIECE = 16 << 20
 
 
 def load_onnx() -> Any:
@@ -112,7 +116,7 @@ def floats(matrix: Matrix, kind: str) -> Iterator[bytes]:
             if kind == "F32":
                 yield values.tobytes()
                 continue
-            if np.abs(values, out=values.copy()).max(initial=0) > 65504:
+            if not np.abs(values).max(initial=0) <= 65504:  # NaN too
                 raise CheckpointError(f"{part.path}: tensor {part.name} has values that f16 cannot hold; take --type f32")
             yield values.astype(np.float16).tobytes()
 
@@ -144,8 +148,9 @@ def write_folder(model: OnnxModel, folder: Path, progress: Callable[[int], None]
     properties = {**model.properties, "logos.data_sha256": digest.hexdigest()}
     for name in SIDE_FILES:
         if (model.side_files / name).is_file():
-            shutil.copyfile(model.side_files / name, folder / name)
-            properties[f"logos.file.{name}"] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            content = (model.side_files / name).read_bytes()
+            write_through(folder / name, content)
+            properties[f"logos.file.{name}"] = hashlib.sha256(content).hexdigest()
     properties[FINGERPRINT] = hashlib.sha256(
         repr(sorted(properties.items())).encode() + model.proto.graph.SerializeToString(deterministic=True)
     ).hexdigest()
@@ -175,8 +180,12 @@ def write_graph(proto: Any, path: Path, properties: dict[str, str]) -> None:
     for key, value in {**properties, SEAL: UNKNOWN}.items():
         proto.metadata_props.add(key=key, value=value)
     raw = proto.SerializeToString(deterministic=True)
+    write_through(path, raw.replace(sealed_entry(UNKNOWN), sealed_entry(hashlib.sha256(raw).hexdigest())))
+
+
+def write_through(path: Path, content: bytes) -> None:
     with path.open("wb") as stream:
-        stream.write(raw.replace(sealed_entry(UNKNOWN), sealed_entry(hashlib.sha256(raw).hexdigest())))
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -189,8 +198,3 @@ def sealed_entry(value: str) -> bytes:
 def graph_sha256(raw: bytes, sealed: str) -> str:
     """Checksum of a serialized graph, its own value counted as zeros."""
     return hashlib.sha256(raw.replace(sealed_entry(sealed), sealed_entry(UNKNOWN))).hexdigest()
-
-
-def in_order(pieces: Sequence[Callable[[], Iterator[bytes]]]) -> Iterator[bytes]:
-    for one in pieces:
-        yield from one()

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
+from logos_cli.errors import CheckpointError
 from logos_cli.onnx_model import Matrix
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def quantized_bytes(matrix: Matrix, bits: int, threads: int, half: bool = False)
     with ThreadPoolExecutor(threads) as pool:
         try:
             for values in matrix.pieces(max(1, _PIECE // width)):
+                if not np.isfinite(values).all():  # ggml would make whole-looking blocks of them
+                    first = matrix.parts[0]
+                    raise CheckpointError(f"{first.path}: NaN or infinity in {first.name}; download or convert it again")
                 waiting.append(pool.submit(quantized, values, bits))
                 if len(waiting) > threads:
                     yield take()

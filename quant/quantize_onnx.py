@@ -120,5 +120,6 @@ def report(model: OnnxModel, scheme: str, before: int, after: int) -> QuantRepor
             continue
         weights += math.prod(first.dims)
         if main and one.matrix is not None and len(first.dims) > 1:
-            wider.append(WiderTensor(first.name, "f32", f"row length {first.dims[1]} is not divisible by {BLOCK}"))
+            kind = "f16" if first.data_type == _FLOAT16 else "f32"
+            wider.append(WiderTensor(first.name, kind, f"row length {first.dims[1]} is not divisible by {BLOCK}"))
     return QuantReport(scheme, before, after, 8 * total / max(1, weights), tuple(wider))

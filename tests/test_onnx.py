@@ -17,9 +17,9 @@ from conftest import Run, write_checkpoint
 
 from logos_cli.checkpoint import Checkpoint, Tensor
 from logos_cli.convert.bundled import nano_checkpoint
-from logos_cli.errors import ModelFileError, TokenizerError, UsageError
+from logos_cli.errors import CheckpointError, ModelFileError, TokenizerError, UsageError
 from logos_cli.onnx_folder import OnnxFolder
-from logos_cli.onnx_model import DATA, GRAPH, Matrix
+from logos_cli.onnx_model import DATA, GRAPH, Matrix, floats
 from logos_cli.quant.blocks import quantized, quantized_bytes
 
 Folder = Callable[..., Path]
@@ -45,7 +45,7 @@ def test_blocks_hold_what_the_operators_read(bits: int, most: float) -> None:
     assert (np.abs(scales) * 2 ** (bits - 1) >= ends * 0.85).all(), "a scale that reaches the largest weight, or nearly"
 
 
-def test_four_bits_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_bits_are_searched() -> None:
     """Less error than the scale that just reaches the largest weight."""
     values = np.random.default_rng(1).standard_normal((64, 256)).astype(np.float32)
     packed, scales = quantized(values, 4)
@@ -111,6 +111,7 @@ def test_quantize_equals_convert(logos: Logos, tmp_path: Path, onnx_folder: Fold
     assert done.code == 0 and json.loads(done.out)["scheme"] == "int4"
     assert (tmp_path / "q" / DATA).read_bytes() == (onnx_folder(nano_checkpoint(), "int4") / DATA).read_bytes()
     assert OnnxFolder.open(tmp_path / "q").properties["logos.made_from"] == OnnxFolder.open(source).fingerprint
+    assert json.loads(done.out)["wider"] == [{"name": "lm_head", "type": "int8", "reason": "the head at 4 bits loses most"}]
     twice = logos("quantize", tmp_path / "q", "-o", tmp_path / "qq", "--type", "int8")
     assert twice.code == 2 and "int4 already" in twice.err and not (tmp_path / "qq").exists()
     gguf = logos("quantize", source, "-o", tmp_path / "qq", "--type", "q5_k_m")
@@ -202,7 +203,7 @@ def damage(folder: Path, how: str) -> None:
         ("cut data", "cut short"), ("no data", "the weights are in it"), ("linked data", "a link"),
         ("changed graph", "checksum differs"), ("garbage", "not an ONNX graph"),
         ("changed tokenizer", "tokenizer.json: damaged or changed"), ("no config", "config.json"),
-        ("foreign", "not written by this tool"), ("path outside", "outside the folder"), ("too long", "cut short"),
+        ("foreign", "not written by this tool"), ("path outside", "outside model.onnx.data"), ("too long", "cut short"),
     ],
 )  # fmt: skip
 def test_damaged_and_foreign_folders_are_one_line(logos: Logos, copied: Path, how: str, says: str) -> None:
@@ -222,6 +223,9 @@ def test_outputs_that_are_refused(logos: Logos, tmp_path: Path, onnx_folder: Fol
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     done = logos("convert", "nano", "--to", "onnx", "-o", tmp_path / "mine")
     assert done.code == 1 and "other things in it" in done.err and (tmp_path / "mine" / "thesis.tex").exists()
+    (tmp_path / "mine" / GRAPH).write_text("another program's")
+    done = logos("convert", "nano", "--to", "onnx", "-o", tmp_path / "mine")
+    assert done.code == 1 and "thesis.tex" in done.err and (tmp_path / "mine" / "thesis.tex").exists()
     for arguments, says in (
         (("--to", "onnx", "--type", "q4_k_m"), "f32, f16, int8, int4"),
         (("--to", "onnx", "--type", "bf16"), "f32, f16, int8, int4"),
@@ -244,6 +248,24 @@ def test_a_matrix_that_does_not_divide_stays_wide(tmp_path: Path, tokenizer: Any
     wider = {(entry["name"], entry["type"]) for entry in json.loads(done.out)["wider"]}
     assert ("model.layers.0.mlp.down_proj.weight", "f32") in wider and ("lm_head", "int8") in wider
     assert logos("generate", "molecule", "-m", tmp_path / "m", "--max-tokens", "5").code == 0
+
+
+def test_numbers_that_are_none_are_not_packed(tmp_path: Path) -> None:
+    values = np.ones((4, 64), np.float32)
+    values[2, 7] = np.nan
+    (tmp_path / "w").write_bytes(values.tobytes())
+    matrix = Matrix((Tensor("w", (4, 64), "F32", tmp_path / "w", 0, 1024),))
+    for bits in (4, 8):
+        with pytest.raises(CheckpointError, match="NaN or infinity in w"):
+            list(quantized_bytes(matrix, bits, 1))
+    with pytest.raises(CheckpointError, match="f16 cannot hold"):
+        list(floats(matrix, "F16"))
+
+
+def test_shapes_that_the_operators_do_not_take(tmp_path: Path, tokenizer: Any, onnx_folder: Folder) -> None:
+    checkpoint = write_checkpoint(tmp_path / "c", tokenizer, num_attention_heads=32, head_dim=8)
+    with pytest.raises(CheckpointError, match=r"heads of 8: .* take --to gguf"):
+        onnx_folder(checkpoint, "f32")
 
 
 def test_a_marker_that_is_not_one_token(tmp_path: Path, onnx_folder: Folder) -> None:

@@ -58,7 +58,7 @@ def convert(
     from logos_cli.files import check_output
     from logos_cli.quant.schemes import scheme_named
 
-    if activations and (to is not Target.onnx or type not in ("int8", "int4")):
+    if activations and (to is not Target.onnx or portable or (type or "").lower() not in ("int8", "int4")):
         raise UsageError("--activations is for --to onnx --type int8 or int4; others have those of their own type")
     if portable and to is not Target.onnx:
         raise UsageError("--portable is for --to onnx")
@@ -99,7 +99,7 @@ def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bo
     from logos_cli.convert.portable_onnx import load_optimum, to_portable
     from logos_cli.files import atomic_folder
     from logos_cli.model_file import bytes_of
-    from logos_cli.onnx_model import GRAPH
+    from logos_cli.onnx_model import OWN_FILES
 
     if type not in ("f32", "int8"):
         raise UsageError(
@@ -109,7 +109,7 @@ def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bo
     check_manifest(checkpoint)
     checkpoint.check_tied_head()
     note("exporting through optimum; this takes a minute or two and needs twice the model's size in memory")
-    with atomic_folder(out, GRAPH) as beside:
+    with atomic_folder(out, OWN_FILES) as beside:
         to_portable(checkpoint, type, beside)
     total = bytes_of(out)
     note(f"{out}: {type}, {size(total)}, standard operators only")

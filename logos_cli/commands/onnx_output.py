@@ -33,25 +33,29 @@ def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threa
     from logos_cli.convert.gguf_vocab import check_markers
     from logos_cli.convert.to_onnx import to_onnx
     from logos_cli.files import check_output_folder
-    from logos_cli.onnx_model import GRAPH
+    from logos_cli.onnx_model import OWN_FILES
 
     scheme = onnx_scheme(name)
-    check_output_folder(out, GRAPH)
+    check_output_folder(out, OWN_FILES)
     check_manifest(checkpoint)
     checkpoint.check_tied_head()
     check_sampling(checkpoint)
     check_markers(checkpoint.path / "tokenizer.json", checkpoint.document("tokenizer.json").get("added_tokens") or [])
     model = to_onnx(checkpoint, "f16" if half or name.lower() == "f16" else "f32")
-    return write_onnx(model, scheme, out, threads, f"converting to {name}")
+    before = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
+    return write_onnx(model, scheme, out, before, threads, f"converting to {name}")
 
 
 def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> QuantReport:
     """Write `out` in the scheme `name` from an f32 or f16 folder."""
     from logos_cli.console import progress
     from logos_cli.errors import ModelFileError
+    from logos_cli.files import check_output_folder
     from logos_cli.onnx_folder import OnnxFolder
+    from logos_cli.onnx_model import OWN_FILES
 
     scheme = onnx_scheme(name)
+    check_output_folder(out, OWN_FILES)
     folder = OnnxFolder.open(source)
     if scheme is None or folder.scheme not in UNQUANTIZED:
         which = f"{source} is {folder.scheme} already" if scheme else f"--type {name} does not quantize"
@@ -62,23 +66,26 @@ def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> Qu
         whole = folder.data_is_whole(bar.advance)
     if not whole:  # the smaller model would look whole
         raise ModelFileError(f"{source}: the data is damaged (its checksum differs); copy or convert it again")
-    return write_onnx(folder.model(), scheme, out, threads, f"quantizing to {name}")
+    return write_onnx(folder.model(), scheme, out, folder.size, threads, f"quantizing to {name}")
 
 
-def write_onnx(model: OnnxModel, scheme: OnnxScheme | None, out: Path, threads: int | None, what: str) -> QuantReport:
+def write_onnx(
+    model: OnnxModel, scheme: OnnxScheme | None, out: Path, before: int, threads: int | None, what: str
+) -> QuantReport:
+    """`before`: bytes of the source."""
     from logos_cli.console import progress
     from logos_cli.errors import ModelFileError
     from logos_cli.files import atomic_folder
     from logos_cli.model_file import bytes_of
     from logos_cli.onnx_folder import OnnxFolder
-    from logos_cli.onnx_model import GRAPH, write_folder
+    from logos_cli.onnx_model import OWN_FILES, write_folder
     from logos_cli.quant.quantize_onnx import quantized_model, report
     from logos_cli.threads import chosen_threads
 
-    before = model.nbytes()
+    used = chosen_threads(threads)
     if scheme is not None:
-        model = quantized_model(model, scheme, chosen_threads(threads))
-    with atomic_folder(out, GRAPH) as beside:
+        model = quantized_model(model, scheme, used)
+    with atomic_folder(out, OWN_FILES) as beside:
         with progress(what, model.nbytes(), "bytes") as bar:
             write_folder(model, beside, bar.advance)
         with progress("reading back", model.nbytes(), "bytes") as bar:
