@@ -13,10 +13,12 @@ from logos_cli.benchmarks.truths import parse_truth
 from logos_cli.chem import canonical
 from logos_cli.engine import Engine
 from logos_cli.errors import InputError
+from logos_cli.grammar import RowError, reaction_parts
 from logos_cli.pipeline import Plan
-from logos_cli.rows import Row, read_rows
+from logos_cli.row import Row
+from logos_cli.rows import read_rows
 from logos_cli.sampling import resolve
-from logos_cli.tasks import TASKS, RowError, Task, reaction_parts
+from logos_cli.tasks import TASKS, Task
 
 INVALID: Truth = ()
 PER_ROW, WITHOUT_ROWS = 8, 256  # answers of each row, and of a task that has none

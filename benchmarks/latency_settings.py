@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from logos_cli.rows import Row
+from logos_cli.row import Row
 
 # Drugs of ordinary size, as rows of the task: aspirin, ibuprofen, caffeine, imatinib.
 DRUGS = (

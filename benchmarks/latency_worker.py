@@ -20,10 +20,11 @@ from logos_cli.benchmarks.latency_settings import LatencySettings
 from logos_cli.engine import Engine, EngineSettings, Request, open_engine
 from logos_cli.engine_llamacpp_library import gpu_bytes_used
 from logos_cli.errors import EngineError, InputError, LogosError, TokenizerError
+from logos_cli.grammar import MARKERS
 from logos_cli.memory import peak_bytes
 from logos_cli.pipeline import Plan, generate_records
 from logos_cli.sampling import resolve
-from logos_cli.tasks import MARKERS, PUBLISHED, task_named
+from logos_cli.tasks import PUBLISHED, task_named
 
 
 def measure(path: Path, settings: LatencySettings) -> dict[str, Any]:

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-from logos_cli.chem import MAX_SMILES
+from logos_cli.properties import fingerprint, functions, parsed
 
 PROPERTIES = ("mw", "logp", "qed")
 MOST_PAIRED = 1000  # molecules whose pairs are compared: half a million similarities
-
-
-@cache
-def _functions() -> dict[str, Callable[[Any], float]]:
-    from rdkit.Chem import QED, Crippen, Descriptors
-
-    return {"mw": Descriptors.MolWt, "logp": Crippen.MolLogP, "qed": QED.qed}  # type: ignore[attr-defined]
-
-
-def parsed(smiles: str) -> Any:
-    """The molecule of a SMILES that is known to be valid, or None."""
-    from rdkit import Chem
-
-    return Chem.MolFromSmiles(smiles) if 0 < len(smiles) <= MAX_SMILES else None
 
 
 def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
@@ -33,8 +17,8 @@ def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in PROPERTIES}
     for mol in map(parsed, smiles):
         if mol is not None:
-            for name, function in _functions().items():
-                found[name].append(float(function(mol)))
+            for name in PROPERTIES:
+                found[name].append(float(functions()[name](mol)))
     return found
 
 
@@ -63,14 +47,12 @@ class Diversity:
 def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:
     """None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy et al. 2020),
     but without each molecule's similarity to itself."""
-    from rdkit.Chem import rdFingerprintGenerator
     from rdkit.DataStructs import BulkTanimotoSimilarity
 
     distinct = sorted(set(smiles))
     if len(distinct) > MOST_PAIRED:
         distinct = sorted(random.Random(seed).sample(distinct, MOST_PAIRED))
-    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    prints = [generator.GetFingerprint(mol) for mol in map(parsed, distinct) if mol is not None]
+    prints = [fingerprint(mol) for mol in map(parsed, distinct) if mol is not None]
     if len(prints) < 2:
         return None
     total = sum(sum(BulkTanimotoSimilarity(one, prints[:i])) for i, one in enumerate(prints))

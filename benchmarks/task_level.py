@@ -16,7 +16,7 @@ from logos_cli.chem import canonical, canonical_set
 from logos_cli.engine import Engine
 from logos_cli.pipeline import Done, Plan, generate_records
 from logos_cli.records import Record
-from logos_cli.rows import Row
+from logos_cli.row import Row
 from logos_cli.sampling import Sampling
 from logos_cli.tasks import task_named
 

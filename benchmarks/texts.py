@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from logos_cli.engine import Engine, Request
 from logos_cli.errors import InputError, TokenizerError
-from logos_cli.rows import Row
+from logos_cli.grammar import RowError
+from logos_cli.row import Row
 from logos_cli.sampling import Sampling
-from logos_cli.tasks import RowError, Task, reaction_side, usable, wrap
+from logos_cli.tasks import Task
 
 # How the baseline starts and ends each modality by itself; one is known if all its markers are single tokens.
 _STARTS = {
@@ -58,20 +59,8 @@ def row_text(row: Row, task: Task) -> str:
     """The whole sequence of a row where its answer is known, else its prompt. Raises RowError for a row the task cannot use."""
     if row.error is not None:
         raise RowError(row.error)
-    if task.name == "molecule":
-        if row.text is not None:
-            return row.text
-        return wrap(usable(".".join(row.value) if isinstance(row.value, tuple) else row.value or ""))
-    prompt = task.prompt(row).text
-    if task.name not in ("retro", "react"):
-        return prompt + (row.truth if isinstance(row.truth, str) else "")
-    if isinstance(row.truth, str) and row.truth.startswith("<MoleculeS>"):
-        return prompt + row.truth
-    if isinstance(row.value, str) and ">" in row.value:
-        side = reaction_side(row.value, 0 if task.name == "retro" else -1)
-        if side != row.value:
-            return prompt + "".join(wrap(usable(part)) for part in side.split("."))
-    return prompt
+    known = task.known(row)
+    return "".join(known) if known else task.prompt(row).text
 
 
 def texts_of_rows(rows: Iterable[Row], task: Task) -> tuple[list[Text], list[str]]:

@@ -11,9 +11,10 @@ from typing import Any
 from logos_cli.benchmarks.metrics import Truth
 from logos_cli.chem import canonical, canonical_set
 from logos_cli.errors import InputError
+from logos_cli.grammar import reaction_parts
+from logos_cli.lines import Blank, filled, read_lines
 from logos_cli.records import Record
-from logos_cli.rows import Blank, filled, read_lines, read_rows
-from logos_cli.tasks import reaction_parts
+from logos_cli.rows import read_rows
 
 _MOLECULE = re.compile(r"<MoleculeS>(.+?)<MoleculeE>")
 

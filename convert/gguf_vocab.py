@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint, read_json
 from logos_cli.errors import TokenizerError
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 
 if TYPE_CHECKING:
     import gguf

@@ -13,7 +13,7 @@ from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.to_gguf import PlannedTensor, Progress, data_of
 from logos_cli.errors import ModelFileError, TokenizerError
 from logos_cli.gguf_header import read_header
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 
 # What grammar text is made of, and enough else to cross every branch of a split pattern.
 _PIECES = (

@@ -18,7 +18,7 @@ class ChemError(ValueError):
 
 
 @cache
-def _rdkit() -> Any:
+def rdkit() -> Any:
     from rdkit import Chem, RDLogger
 
     RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]  # a function added by RDKit's C++ module
@@ -35,7 +35,7 @@ def _parse(smiles: str) -> Any:
         raise ChemError("NUL byte in SMILES")
     if len(smiles.split()) > 1 or smiles != smiles.strip():
         raise ChemError(f"blanks inside a SMILES: {shortened(smiles)}")
-    chem = _rdkit()
+    chem = rdkit()
     mol = chem.MolFromSmiles(smiles)
     if mol is None:
         raise ChemError(f"not a valid SMILES: {shortened(smiles)}")
@@ -55,7 +55,7 @@ def canonical_strict(smiles: str) -> str:
     mol = _parse(smiles)
     for atom in mol.GetAtoms():
         atom.SetAtomMapNum(0)
-    return str(_rdkit().MolToSmiles(mol))
+    return str(rdkit().MolToSmiles(mol))
 
 
 def canonical(smiles: str) -> str | None:
@@ -83,3 +83,11 @@ def same_molecules(left: Sequence[str], right: Sequence[str]) -> bool:
     """Whether two sides of a reaction are the same multiset of molecules; an invalid side equals nothing."""
     a, b = canonical_set(left), canonical_set(right)
     return a is not None and a == b
+
+
+def written(smiles: str) -> bool:
+    """Whether `smiles` is one as strings go, with atoms in it, whatever valences they have: it is not sanitized."""
+    if not 0 < len(smiles) <= MAX_SMILES or "\0" in smiles or len(smiles.split()) != 1:
+        return False
+    mol = rdkit().MolFromSmiles(smiles, sanitize=False)
+    return mol is not None and mol.GetNumAtoms() > 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 
 Progress = Callable[[int], None]
 _LAYER = re.compile(r"^(model\.layers|blk)\.\d+\.")

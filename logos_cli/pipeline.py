@@ -8,25 +8,36 @@ record with `error`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from logos_cli.answers import NOTHING, Answer, Prompt
 from logos_cli.engine import Engine, Generation, Request
+from logos_cli.grammar import RowError
+from logos_cli.pocket_vote import CONSENSUS, merged
 from logos_cli.records import Record
-from logos_cli.rows import Row
+from logos_cli.row import Row
 from logos_cli.sampling import Sampling
-from logos_cli.tasks import Answer, RowError, Task
+from logos_cli.structures import Site
+from logos_cli.tasks import Task
+
+# Tokens; a prompt that leaves less of the context may cut an answer, and that is said.
+LITTLE_ROOM = 128
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels."""
+    """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels.
+    `consensus` is for tasks whose samples are merged. `warn` hears of answers that may be cut, before they are written."""
 
     task: Task
     sampling: Sampling
     samples: int
     top: int | None = None
     single: bool = False
+    consensus: float = CONSENSUS
+    warn: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class _Pending:
 
     base: Record
     wanted: Sequence[int]
+    prompt: Prompt = NOTHING
+    site: Site | None = None
     arrived: dict[int, Record] = field(default_factory=dict)
     due: int = 0
 
@@ -71,7 +84,7 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
     for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
         if generation is not None:
             pending = waiting[generation.row]
-            pending.arrived[generation.sample] = answer_record(pending.base, generation, plan.task)
+            pending.arrived[generation.sample] = answer_record(pending, generation, plan.task)
             if len(pending.arrived) == len(pending.wanted) - pending.due:
                 del waiting[generation.row]
         yield from ready(queue, plan)
@@ -86,13 +99,17 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
     if row.error is None:
         try:
             prompt = plan.task.prompt(row)
-            base = replace(base, input=prompt.shown)
+            base = replace(
+                base, input=prompt.shown, site=site_of(row, prompt), truth=prompt.truth if row.truth is None else row.truth
+            )
             tokens = engine.encode(prompt.text)
             if len(tokens) >= engine.info.context:
                 raise RowError(f"a prompt of {len(tokens):,} tokens; the model's context is {engine.info.context:,}")
             if not tokens:
                 raise RowError("an empty prompt")
-            return _Pending(base, range(first, plan.samples)), tokens
+            if warning := foreseen_cut(prompt, tokens, plan.sampling.max_tokens, engine):
+                plan.warn(f"row {row.ordinal + 1} ({row.id}): {warning}")
+            return _Pending(base, range(first, plan.samples), prompt, row.site), tokens
         except RowError as error:
             base = replace(base, error=str(error))
     if not base.input:
@@ -101,13 +118,46 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
     return _Pending(base, ()), ()
 
 
-def answer_record(base: Record, generation: Generation, task: Task) -> Record:
-    answer: Answer = task.parse(generation.text, generation.finish)
+def site_of(row: Row, prompt: Prompt) -> dict[str, Any] | None:
+    """What the record says of the chain and of the residues that the prompt marks."""
+    found: dict[str, Any] = {}
+    if row.site:
+        found = {"chain": row.site.chain, **({"notes": list(row.site.notes)} if row.site.notes else {})}
+    if prompt.pocket:
+        found["pocket"] = list(prompt.pocket)
+        if row.site:
+            found["residues"] = row.site.own(prompt.pocket)
+    return found or None
+
+
+def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine: Engine) -> str | None:
+    """What to say of a prompt whose answer may well be cut. Raises RowError if it must be: hours would go into answers of
+    which none can be whole."""
+    left = engine.info.context - len(tokens)
+    room = min(max_tokens, left)
+    limit = f"the prompt leaves {left:,} of the model's {engine.info.context:,} tokens" if left <= max_tokens else ""
+    if prompt.least:
+        least, usual = (len(engine.encode(prompt.text + text)) - len(tokens) for text in (prompt.least, prompt.usual))
+        if least > room:
+            remedy = f"{limit}; give a shorter part of it" if left < least else f"give --max-tokens {min(left, usual):,}"
+            raise RowError(f"the answer repeats the protein, at least {least:,} tokens, and would be cut: {remedy}")
+        if usual > room:
+            told = limit or f"--max-tokens is {max_tokens:,}"
+            return f"the answer repeats the protein, {least:,} tokens and often {usual:,}; {told}: some will be cut"
+    elif room < min(LITTLE_ROOM, max_tokens):
+        return f"{limit}: answers may be cut"
+    return None
+
+
+def answer_record(pending: _Pending, generation: Generation, task: Task) -> Record:
+    base = pending.base
+    answer: Answer = task.parse(generation.text, generation.finish, pending.prompt)
     reaction = task.reaction(base.input, answer.smiles) if task.reaction and answer.valid else None
+    own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
     return replace(
         base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
         tokens=len(generation.tokens), logprob=round(generation.logprob, 4), finish=generation.finish, reaction=reaction,
-        smiles=answer.smiles,
+        residues=own, smiles=answer.smiles,
     )  # fmt: skip
 
 
@@ -120,7 +170,11 @@ def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
         elif plan.top is not None:
             if len(head.arrived) < len(head.wanted):
                 return
-            yield from ranked(head.base, list(head.arrived.values()), plan.top)
+            records = [head.arrived[sample] for sample in head.wanted]
+            if plan.task.merges:
+                yield merged(head.base, records, head.prompt, head.site, plan.consensus)
+            else:
+                yield from ranked(head.base, records, plan.top)
         else:
             while head.due < len(head.wanted):
                 record = head.arrived.pop(head.wanted[head.due], None)

@@ -13,7 +13,14 @@ from typing import Any
 from logos_cli.errors import InputError
 
 SCHEMA = 1
-FORMATS = ("jsonl", "smi", "csv")
+# Keys of a line that are left out where they say nothing.
+OPTIONAL = (
+    "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "props", "similarity",
+    "truth",
+)  # fmt: skip
+CSV_COLUMNS = ("rank", "count", "reaction", "truth")
+POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
+SITE_COLUMNS = ("rank", "count", "site", "truth")
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,10 @@ class Record:
     `row` is the ordinal in the input and, with `sample`, the key of seeds and of resume; `logprob` is natural, summed
     over the answer's tokens and its stop token. `rank` (from 1) and `count` come with --top. Of an answer that was
     written but is not valid, `error` gives the reason.
+
+    `site` says which residues of which chain the prompt marked; `residues` are a pocket answer's places in a structure's
+    own numbers. A merged pocket record has `frequency`, one number a residue, from `faithful` of `samples`, and why the
+    others are `unfaithful`. `props` and `similarity` come with --props and --similar-to.
     """
 
     row: int
@@ -41,6 +52,14 @@ class Record:
     rank: int | None = None
     count: int | None = None
     reaction: str | None = None
+    residues: list[str | None] | None = None
+    frequency: list[float] | None = None
+    samples: int | None = None
+    faithful: int | None = None
+    unfaithful: dict[str, int] | None = None
+    site: dict[str, Any] | None = None
+    props: dict[str, float | None] | None = None
+    similarity: dict[str, Any] | None = None
     truth: Any = None
     smiles: str = field(default="", compare=False)
     columns: dict[str, str] = field(default_factory=dict, compare=False)
@@ -56,8 +75,7 @@ class Record:
             "sample": self.sample, "answer": self.answer, "valid": self.valid, "error": self.error, "text": self.text,
             "tokens": self.tokens, "logprob": self.logprob, "finish": self.finish, "model": self.model,
         }  # fmt: skip
-        optional = {"rank": self.rank, "count": self.count, "reaction": self.reaction, "truth": self.truth}
-        return found | {key: value for key, value in optional.items() if value is not None}
+        return found | {key: value for key in OPTIONAL if (value := getattr(self, key)) is not None}
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Record:
@@ -79,15 +97,21 @@ class Record:
 
 
 class Formatter:
-    """Records as lines of one format; stateful only for the header of csv."""
+    """Records as lines of one format; stateful only for the header of csv.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    `columns` are the optional keys that a csv has beside those of every record; `wanted` the names under `props` and
+    `similarity`, which a record without an answer lacks.
+    """
+
+    def __init__(self, name: str, columns: tuple[str, ...] = CSV_COLUMNS, wanted: tuple[str, ...] = ()) -> None:
+        self.name, self.columns, self.wanted = name, columns, wanted
         self.headed = False
 
     def lines(self, record: Record) -> str:
         if self.name == "smi":
             return self._smi(record)
+        if self.name == "fasta":
+            return self._fasta(record)
         if self.name == "csv":
             return self._csv(record)
         return record.to_line()
@@ -98,13 +122,25 @@ class Formatter:
         rank = record.rank if record.rank is not None else (record.sample or 0) + 1
         # Ids come from users' files: a tab would shift the columns, a newline would make another molecule.
         name = " ".join(record.id.split())
-        return f"{record.smiles}\t{name}\t{rank}\t{record.count or 1}\n"
+        more = [*(record.props or {}).values(), *((record.similarity or {}).values())]
+        return "\t".join([record.smiles, name, str(rank), str(record.count or 1), *map(cell, more)]) + "\n"
+
+    def _fasta(self, record: Record) -> str:
+        if not record.valid or not record.smiles:
+            return ""
+        rank = record.rank if record.rank is not None else (record.sample or 0) + 1
+        name = "_".join(record.id.split()) or "sequence"
+        lines = [record.smiles[at : at + 60] for at in range(0, len(record.smiles), 60)]
+        told = f"count={record.count or 1} logprob={record.logprob}"
+        return "\n".join([f">{name}/{rank} {told}", *lines]) + "\n"
 
     def _csv(self, record: Record) -> str:
-        cells = record.to_dict() | {key: getattr(record, key) for key in ("rank", "count", "reaction", "truth")}
+        cells = {key: value for key, value in record.to_dict().items() if key not in OPTIONAL}
+        cells |= {key: getattr(record, key) for key in self.columns}
+        cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
         for key, value in cells.items():
             if isinstance(value, (list, tuple)):
-                cells[key] = ".".join(map(str, value))
+                cells[key] = (" " if record.task == "pocket" else ".").join(map(str, value))
             elif isinstance(value, dict):
                 cells[key] = json.dumps(value, ensure_ascii=False)
         cells |= {f"input_{key}" if key in cells else key: value for key, value in record.columns.items()}
@@ -115,6 +151,11 @@ class Formatter:
             self.headed = True
         writer.writerow(cells.values())
         return out.getvalue()
+
+
+def cell(value: Any) -> str:
+    """A value as one cell of a .smi line."""
+    return "" if value is None else " ".join(str(value).split())
 
 
 def read_records(path: Path) -> Iterator[Record]:

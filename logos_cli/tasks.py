@@ -1,58 +1,36 @@
-"""LOGOS's grammar as tasks: what a row becomes (prompt), where its answer ends (stops), what the answer says (parse).
+"""LOGOS's tasks: what a row becomes (prompt), where its answer ends (stops), what the answer says (parse).
 
-Prompts and stops are those of the published scripts (LOGOS-Hub/LOGOS). Every task also ends at the tokenizer's end
-token. Sampling defaults are the commands in upstream's README.
+Prompts and stops are those of the published scripts (LOGOS-Hub/LOGOS) where there is one. Every task also ends at the
+tokenizer's end token. Sampling defaults are the commands in upstream's README.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
-from logos_cli.chem import ChemError, canonical, canonical_strict, shortened, unmapped_strict
+from logos_cli import tasks_materials as materials
+from logos_cli import tasks_molecules as molecules
+from logos_cli import tasks_proteins as proteins
+from logos_cli.answers import NOTHING, Answer, Prompt
 from logos_cli.errors import UsageError
-from logos_cli.rows import Row
+from logos_cli.grammar import RowError
+from logos_cli.row import Row
 from logos_cli.sampling import Sampling
-
-_PAIRED = ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal")
-MARKERS = (*(f"<{name}{edge}>" for name in _PAIRED for edge in "SE"), "<React>", "<ReverseReact>", "<Trans>", "<Search>")
-_MARKER = re.compile("|".join(map(re.escape, MARKERS)) + r"|<\|[^|<>]*\|>")
-# `<` and `>` also stand in SMILES, in the dative bonds `<-` and `->`.
-_MOLECULE = re.compile(r"<MoleculeS>((?:(?!<Molecule[SE]>).)+)<MoleculeE>")
-_MOLECULES = re.compile(f"(?:{_MOLECULE.pattern})+")
-_ARROW = re.compile(r"(?<!-)>")
 
 # Upstream README's generation commands; its scripts' own defaults differ (retrosynthesis 0.7 / 0.95, others 1.2 / 0.95).
 # top_k 50 is transformers' default, which those commands leave in force.
 PUBLISHED = Sampling(temperature=1.2, top_k=50, top_p=0.85, repetition_penalty=1.05, max_tokens=1000)
-
-
-class RowError(ValueError):
-    """A row that this task cannot use; the message says why."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """`text` for the model; `shown` goes into the record's `input`."""
-
-    text: str
-    shown: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`value` is the record's answer; `smiles` its form in a .smi file, equal for equal answers."""
-
-    value: Any
-    valid: bool
-    smiles: str = ""
-    reason: str | None = None
+README_SOURCE = "upstream README's commands"
 
 
 @dataclass(frozen=True)
 class Task:
+    """`wants` is what its rows hold (see `Reading`), `writes` what a file of its answers can be: `smiles`, `sequence` or
+    `other`. `known` gives prompt and answer of a row that has both, to be scored. `merges`: with --top, the samples of a
+    row become one record instead of ranked ones."""
+
     name: str
     modality: str
     takes: str
@@ -61,169 +39,113 @@ class Task:
     stops: tuple[str, ...]
     needs: tuple[str, ...]
     needs_input: bool
-    prompt: Callable[[Row], Prompt]
-    parse: Callable[[str, str], Answer]
-    sampling: Sampling
-    source: str
+    asked: Callable[[Row], Prompt]
+    parser: Callable[[str, str, Prompt], Answer]
+    known: Callable[[Row], tuple[str, str] | None]
+    wants: str = "smiles"
+    writes: str = "smiles"
+    unpublished: str = ""
+    merges: bool = False
     reaction: Callable[[str, str], str] | None = None
+    sampling: Sampling = PUBLISHED
+
+    @property
+    def source(self) -> str:
+        """Where the sampling defaults are from."""
+        return README_SOURCE + (f" ({self.unpublished})" if self.unpublished else "")
+
+    def prompt(self, row: Row) -> Prompt:
+        """Raises RowError for a row that this task cannot use."""
+        if row.text is None and row.value and row.kind == "sequence" and self.wants == "smiles":
+            raise RowError(f"a sequence of residues; {self.name} takes SMILES")
+        return self.asked(row)
+
+    def parse(self, text: str, finish: str, prompt: Prompt = NOTHING) -> Answer:
+        return self.parser(text, finish, prompt)
 
 
-def invalid(reason: str, value: Any = None) -> Answer:
-    return Answer(value, False, reason=reason)
-
-
-def wrap(smiles: str) -> str:
-    return f"<MoleculeS>{smiles}<MoleculeE>"
-
-
-def refuse_markers(text: str) -> str:
-    """Markers typed inside a row's own text are refused, never injected into the prompt."""
-    if found := _MARKER.search(text):
-        raise RowError(f"marker {found.group()} inside the input; markers are written by the task")
-    return text
-
-
-def usable(smiles: str) -> str:
-    """A row's SMILES as it goes into the prompt: as written, atom maps removed."""
-    try:
-        return unmapped_strict(refuse_markers(smiles.strip()))
-    except ChemError as error:
-        raise RowError(str(error)) from None
-
-
-def reaction_parts(text: str) -> list[str]:
-    """Reactants, agents and product of a reaction SMILES; the arrows of dative bonds, `->`, part nothing."""
-    return _ARROW.split(text)
-
-
-def reaction_side(value: str, side: int) -> str:
-    """Side 0 (reactants) or -1 (product) of a reaction SMILES `A.B>agents>P`; any other SMILES as it is."""
-    parts = reaction_parts(refuse_markers(value))
-    if len(parts) == 1:
-        return value
-    if len(parts) != 3:
-        raise RowError(f"not a reaction SMILES: {shortened(value)}")
-    return parts[side]
-
-
-def published_molecules(text: str, end: str) -> list[str]:
-    """The molecules of a prompt given whole, which must be `<MoleculeS>…<MoleculeE>` pairs and then `end`."""
-    body = text.removesuffix(end)
-    if not text.endswith(end) or not _MOLECULES.fullmatch(body):
-        raise RowError(f"the text is not this task's prompt, <MoleculeS>SMILES<MoleculeE>{end}: {shortened(text)}")
-    return _MOLECULE.findall(body)
-
-
-def retro_prompt(row: Row) -> Prompt:
-    if row.text is not None:
-        products = published_molecules(row.text, "<ReverseReact>")
-        if len(products) != 1:
-            raise RowError(f"{len(products)} molecules before <ReverseReact>; one product is expected")
-        product = usable(products[0])
-    elif isinstance(row.value, tuple):
-        product = usable(".".join(row.value))
-    else:
-        product = usable(reaction_side(row.value or "", -1))
-    return Prompt(wrap(product) + "<ReverseReact>", product)
-
-
-def react_prompt(row: Row) -> Prompt:
-    if row.text is not None:
-        given = published_molecules(row.text, "<React>")
-    elif row.reactants or isinstance(row.value, tuple):
-        given = list(row.reactants or row.value or ())
-    else:
-        # Each part its own marker pair, as LOGOS was trained; a JSON list says which parts are salts of one reactant.
-        given = reaction_side(row.value or "", 0).split(".")
-    reactants = [usable(part) for part in given]
-    return Prompt("".join(map(wrap, reactants)) + "<React>", ".".join(reactants))
-
-
-def molecule_prompt(row: Row) -> Prompt:
-    if row.text not in (None, "<MoleculeS>") or row.value not in (None, ""):
-        raise RowError("molecule starts from nothing; it takes no SMILES (one molecule a sample, see -n)")
-    return Prompt("<MoleculeS>", "")
-
-
-def raw_prompt(row: Row) -> Prompt:
-    text = row.text if row.text is not None else row.value
-    if not isinstance(text, str) or not text:
-        raise RowError('raw takes grammar text: {"id": …, "text": …} lines')
-    if "\0" in text:
-        raise RowError("NUL byte in the text")
-    return Prompt(text, text)
-
-
-def parse_reactants(text: str, finish: str) -> Answer:
-    found = _MOLECULE.findall(text)
-    if finish == "length":
-        return invalid("cut at the token limit", found or None)
-    if not _MOLECULES.fullmatch(text):
-        return invalid("not a sequence of <MoleculeS>…<MoleculeE>", found or None)
-    smiles = [canonical(part) for part in found]
-    if None in smiles:
-        return invalid(f"not a valid SMILES: {shortened(found[smiles.index(None)])}", found)
-    value = sorted(one for one in smiles if one)
-    return Answer(value, True, ".".join(sorted(".".join(value).split("."))))
-
-
-def parse_product(text: str, finish: str) -> Answer:
-    found = _MOLECULE.findall(text)
-    if finish == "length":
-        return invalid("cut at the token limit", found[0] if found else None)
-    if not _MOLECULES.fullmatch(text):
-        return invalid("not <MoleculeS>…<MoleculeE>", found[0] if found else None)
-    return parse_smiles(".".join(found))
-
-
-def parse_molecule(text: str, finish: str) -> Answer:
-    if finish == "length" or not text.endswith("<MoleculeE>"):
-        return invalid("cut at the token limit" if finish == "length" else "no <MoleculeE>")
-    return parse_smiles(text.removesuffix("<MoleculeE>"))
-
-
-def parse_smiles(smiles: str) -> Answer:
-    try:
-        value = canonical_strict(refuse_markers(smiles))
-    except (ChemError, RowError) as error:
-        return invalid(str(error), smiles or None)
-    return Answer(value, True, value)
-
-
-def parse_raw(text: str, finish: str) -> Answer:
-    return Answer(text, True, text) if text else invalid("empty answer")
-
-
-README_SOURCE = "upstream README's commands"
+_MOLECULE = ("<MoleculeS>", "<MoleculeE>")
+_PROTEIN = ("<ProteinS>", "<ProteinE>")
+_POCKET = ("<PocketS>", "<PocketE>")
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
         Task(
             "retro", "reaction", "a product SMILES, or a reaction SMILES (its product)", "a list of reactant SMILES, canonical",
-            "<MoleculeS>P<MoleculeE><ReverseReact>", (), ("<MoleculeS>", "<MoleculeE>", "<ReverseReact>"), True,
-            retro_prompt, parse_reactants, PUBLISHED, README_SOURCE, lambda product, reactants: f"{reactants}>>{product}",
+            "<MoleculeS>P<MoleculeE><ReverseReact>", (), (*_MOLECULE, "<ReverseReact>"), True,
+            molecules.retro_prompt, molecules.parse_reactants, molecules.known_retro,
+            reaction=lambda product, reactants: f"{reactants}>>{product}",
         ),
         Task(
             "react", "reaction", "reactants joined by dots or as a JSON list, or a reaction SMILES",
             "the product's SMILES, canonical",
-            "<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>", (), ("<MoleculeS>", "<MoleculeE>", "<React>"), True,
-            react_prompt, parse_product, PUBLISHED, README_SOURCE, lambda reactants, product: f"{reactants}>>{product}",
+            "<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>", (), (*_MOLECULE, "<React>"), True,
+            molecules.react_prompt, molecules.parse_product, molecules.known_react,
+            reaction=lambda reactants, product: f"{reactants}>>{product}",
         ),
         Task(
-            "molecule", "molecule", "nothing: samples new molecules", "a SMILES, canonical",
-            "<MoleculeS>", ("<MoleculeE>",), ("<MoleculeS>", "<MoleculeE>"), False,
-            molecule_prompt, parse_molecule, PUBLISHED, README_SOURCE + " (no molecule script is published)",
+            "molecule", "molecule", "nothing: samples new molecules; or the beginning of a SMILES", "a SMILES, canonical",
+            "<MoleculeS>", ("<MoleculeE>",), _MOLECULE, False,
+            molecules.molecule_prompt, molecules.parse_molecule, molecules.known_molecule,
+            unpublished="no molecule script is published",
+        ),
+        Task(
+            "protein", "protein", "nothing: samples new proteins; or the first residues of one", "the whole sequence",
+            "<ProteinS>", ("<ProteinE>",), _PROTEIN, False,
+            proteins.protein_prompt, proteins.parse_protein, proteins.known_protein,
+            "sequence", "sequence", "no protein script is published",
+        ),
+        Task(
+            "antibody", "antibody", "nothing: samples antibody domains; or the first residues of one", "the whole sequence",
+            "<AntibodyS>", ("<AntibodyE>",), ("<AntibodyS>", "<AntibodyE>"), False,
+            proteins.antibody_prompt, proteins.parse_antibody, proteins.known_antibody,
+            "sequence", "sequence", "its CDR design prompts are not published",
+        ),
+        Task(
+            "pocket", "pocket", "a protein: FASTA, PDB, mmCIF, a sequence column", "binding residues, counted from 1",
+            "<ProteinS>AA<ProteinE><Search><ProteinS>", (), (*_PROTEIN, *_POCKET, "<Search>"), True,
+            proteins.pocket_prompt, proteins.parse_pocket, proteins.known_pocket,
+            "sequence", "other", merges=True,
+        ),
+        Task(
+            "ligand", "complex", "a protein and its pocket: a structure with --pocket-from, or a pocket in the input",
+            "a SMILES, canonical",
+            "<ProteinS>A<PocketS>A<PocketE>A<ProteinE><MoleculeS>", _MOLECULE[1:], (*_PROTEIN, *_POCKET, *_MOLECULE), True,
+            proteins.ligand_prompt, molecules.parse_molecule, proteins.known_ligand,
+            "sequence", "smiles", "which of the three prompts was used is not published",
+        ),
+        Task(
+            "expand", "pocket", "a protein and its pocket", "pocket residues, from 1, and their SMILES",
+            "<ProteinS>A<PocketS>A<PocketE>A<ProteinE><Trans><ProteinS>", (), (*_PROTEIN, *_POCKET, "<Trans>"), True,
+            proteins.expand_prompt, proteins.parse_expand, proteins.known_expand,
+            "sequence", "other", "no such script is published",
+        ),
+        Task(
+            "material", "material", "nothing: samples MOF building blocks; or a metal node's SMILES",
+            "a metal node and its linkers",
+            "<MaterialS>", ("<MaterialE>",), ("<MaterialS>", "<MaterialE>", "<MetalS>", "<MetalE>", *_MOLECULE), False,
+            materials.material_prompt, materials.parse_material, materials.known_material,
+            writes="other",
         ),
         Task(
             "raw", "any", 'grammar text, {"id", "text"} lines, continued as it is', "the text that follows",
             "the text", (), (), True,
-            raw_prompt, parse_raw, PUBLISHED, README_SOURCE,
+            molecules.raw_prompt, molecules.parse_raw, molecules.known_raw,
+            "any", "other",
         ),
     )
 }  # fmt: skip
 
 
-def task_named(name: str) -> Task:
+def task_named(name: str, form: str | None = None) -> Task:
+    """`form` is how a protein is shown in the prompt of `ligand`, one of its FORMS."""
     if name not in TASKS:
         raise UsageError(f"no task {name!r}; one of: {', '.join(TASKS)}")
-    return TASKS[name]
+    task = TASKS[name]
+    if form is None:
+        return task
+    if name != "ligand":
+        raise UsageError(f"--form says how ligand shows its protein; {name} has one form")
+    if form not in proteins.FORMS:
+        raise UsageError(f"no form {form!r}; one of: {', '.join(proteins.FORMS)}")
+    return replace(task, asked=partial(proteins.ligand_prompt, form=form), known=partial(proteins.known_ligand, form=form))

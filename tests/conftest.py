@@ -26,9 +26,9 @@ from logos_cli.convert.gguf_vocab import LLAMA3, read_vocab
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.convert.verify import texts
 from logos_cli.engine import Engine, EngineSettings, open_engine
+from logos_cli.grammar import MARKERS
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
-from logos_cli.tasks import MARKERS
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
 

@@ -22,7 +22,7 @@ from logos_cli.benchmarks.intervals import Resamples
 from logos_cli.benchmarks.texts import Text, modality_of
 from logos_cli.benchmarks.token_level import Pair, TextFigures, percentiles, read_text, summarize
 from logos_cli.divergence import compare
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 
 SMALL = ("--texts", "4", "-n", "4", "--max-tokens", "48")
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "bench.schema.json").read_text())

@@ -20,7 +20,7 @@ from conftest import build_tokenizer, write_checkpoint
 from test_gguf_header import LIES
 
 from logos_cli.gguf_header import read_header
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 
 MOST_MEMORY = 500 << 20
 PATIENCE = 20

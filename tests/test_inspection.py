@@ -13,7 +13,7 @@ import pytest
 from conftest import Run, build_tokenizer, write_checkpoint
 
 from logos_cli.gguf_header import read_header
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 from logos_cli.tensor_values import all_finite
 
 

@@ -17,9 +17,9 @@ from logos_cli.benchmarks.nano.batches import KINDS, Batches, Corpus, Sizes
 from logos_cli.benchmarks.nano.data import read_fasta, read_lines
 from logos_cli.benchmarks.nano.forms import Protein
 from logos_cli.benchmarks.nano.packing import fill, pack
-from logos_cli.benchmarks.nano.residues import RESIDUE_SMILES, STANDARD
 from logos_cli.benchmarks.nano.vocabulary import MARKERS, train_tokenizer
-from logos_cli.tasks import MARKERS as GRAMMAR
+from logos_cli.grammar import MARKERS as GRAMMAR
+from logos_cli.residues import RESIDUE_SMILES, STANDARD
 
 GIVEN = Protein.of_record("MKGSF", [2, 4])  # K and S
 

@@ -14,7 +14,7 @@ from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.errors import TokenizerError
 from logos_cli.pipeline import Done, Plan, generate_records, ranked
 from logos_cli.records import Record
-from logos_cli.rows import Row
+from logos_cli.row import Row
 from logos_cli.sampling import Sampling
 from logos_cli.tasks import TASKS
 

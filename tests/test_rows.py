@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logos_cli.errors import InputError, UsageError
-from logos_cli.rows import LONGEST_LINE, Blank, Row, read_rows
+from logos_cli.lines import LONGEST_LINE, Blank
+from logos_cli.row import Reading, Row
+from logos_cli.rows import read_rows
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "in.smi", **options: Any) -> list[Row]:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(read_rows(str(path), **options))
+    return list(read_rows(str(path), Reading(**options)))
 
 
 def pairs(found: list[Row]) -> list[tuple[str, object]]:
@@ -106,7 +108,7 @@ def test_a_huge_line_is_one_row_with_an_error(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         list(read_rows(str(tmp_path / "nothing.smi")))
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="folder without structure"):
         list(read_rows(str(tmp_path)))
     with pytest.raises(InputError, match=r"cut\.smi\.gz: damaged gzip"):
         rows(tmp_path, gzip.compress(b"CCO a\n" * 5000)[:-20], "cut.smi.gz")

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from logos_cli.chem import ChemError, canonical, canonical_strict, same_molecules, unmapped_strict
 from logos_cli.errors import UsageError
-from logos_cli.rows import Row
-from logos_cli.tasks import MARKERS, TASKS, RowError, task_named
+from logos_cli.grammar import MARKERS, RowError
+from logos_cli.row import Row
+from logos_cli.tasks import TASKS, task_named
 
 
 def prompt(task: str, value: str | tuple[str, ...] | None = None, text: str | None = None) -> str:
@@ -113,5 +114,5 @@ def test_published_settings() -> None:
         s = task.sampling
         assert (s.temperature, s.top_k, s.top_p, s.repetition_penalty, s.max_tokens) == (1.2, 50, 0.85, 1.05, 1000)
         assert task.source
-    with pytest.raises(UsageError, match="one of: retro, react, molecule, raw"):
+    with pytest.raises(UsageError, match="one of: retro, react, molecule, protein"):
         task_named("retrosynthesis")

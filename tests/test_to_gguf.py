@@ -23,7 +23,7 @@ from logos_cli.convert.to_gguf import plan, to_gguf
 from logos_cli.convert.verify import verify_data, verify_tokenizer
 from logos_cli.errors import CheckpointError, ModelFileError, TokenizerError
 from logos_cli.gguf_header import read_header
-from logos_cli.tasks import MARKERS
+from logos_cli.grammar import MARKERS
 
 
 def values(reader: gguf.GGUFReader, name: str) -> Any:

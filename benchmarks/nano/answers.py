@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from logos_cli.benchmarks.nano.residues import STANDARD
+from logos_cli.residues import STANDARD
 
 _POCKET = re.compile("<PocketS>([A-Z])<PocketE>|([A-Z])")
 _POCKETS = re.compile(f"(?:{_POCKET.pattern})*")

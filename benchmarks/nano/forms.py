@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from logos_cli.benchmarks.nano.residues import RESIDUE_SMILES
+from logos_cli.residues import RESIDUE_SMILES
 
 
 @dataclass(frozen=True)

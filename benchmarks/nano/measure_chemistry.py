@@ -17,7 +17,7 @@ from logos_cli.benchmarks.nano.forms import Protein, complex_prompt
 from logos_cli.chem import canonical, canonical_set
 from logos_cli.engine import Engine
 from logos_cli.pipeline import Plan, generate_records
-from logos_cli.rows import Row
+from logos_cli.row import Row
 from logos_cli.sampling import resolve
 from logos_cli.tasks import TASKS
 

@@ -13,7 +13,7 @@ from logos_cli.commands import options
 from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from logos_cli.rows import Row
+    from logos_cli.row import Row
     from logos_cli.tasks import Task
 
 MOST_AT_ONCE = 256  # llama.cpp's LLAMA_MAX_SEQ
@@ -62,7 +62,7 @@ def latency(
     from logos_cli.commands.models import model_path
     from logos_cli.console import note, progress, show_table
     from logos_cli.model_file import read_model_file
-    from logos_cli.rows import Row
+    from logos_cli.row import Row
     from logos_cli.tasks import task_named
     from logos_cli.threads import chosen_threads
 
@@ -130,8 +130,8 @@ def task_rows(path: str, limit: int, task: Task) -> tuple[Row, ...]:
     """The first rows of a file that the task can use. Raises UsageError if there are none."""
     from itertools import islice
 
+    from logos_cli.grammar import RowError
     from logos_cli.rows import read_rows
-    from logos_cli.tasks import RowError
 
     if path != "-" and not Path(path).exists():
         raise UsageError(f"{path}: no such file; give rows for --data")

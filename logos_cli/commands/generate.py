@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +13,8 @@ from logos_cli.commands import options
 from logos_cli.errors import LogosError, UsageError
 
 if TYPE_CHECKING:
-    from logos_cli.engine import Engine
-    from logos_cli.pipeline import Plan
-    from logos_cli.records import Tally
-    from logos_cli.rows import Blank, Row
+    from logos_cli.records import Record
     from logos_cli.run_output import FileOutput, StandardOutput
-    from logos_cli.tasks import Task
 
 
 class RowsFailed(LogosError):
@@ -31,10 +23,14 @@ class RowsFailed(LogosError):
 
 def generate(
     task: Annotated[
-        str, typer.Argument(help="retro, react, molecule or raw.", metavar="TASK", autocompletion=options.task_names)
+        str, typer.Argument(help="One of those that logos tasks shows.", metavar="TASK", autocompletion=options.task_names)
     ],
     input: Annotated[
-        str | None, typer.Argument(help=".smi .csv .tsv .jsonl, also .gz; - or nothing reads stdin.", metavar="INPUT")
+        str | None,
+        typer.Argument(
+            help=".smi .csv .tsv .jsonl .sdf .fasta .pdb .cif, also .gz, or a folder of structures; - or nothing reads stdin.",
+            metavar="INPUT",
+        ),
     ] = None,
     model: options.Model = None,
     out: Annotated[
@@ -57,15 +53,43 @@ def generate(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Default: 0.", show_default=False)] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Most answers written at once; changes no text.")] = 32,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)] = None,
+    limit: options.Limit = None,
     device: options.DeviceOption = options.Device.auto,
     threads: options.Threads = None,
-    format: Annotated[options.Format, typer.Option("--format", help="smi: SMILES, id, rank, count.")] = options.Format.jsonl,
+    format: Annotated[
+        options.Format, typer.Option("--format", help="smi: SMILES, id, rank, count; fasta: proteins, antibodies.")
+    ] = options.Format.jsonl,
     valid_only: Annotated[bool, typer.Option("--valid-only", help="Leave out invalid answers and failed rows.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
-    smiles_column: Annotated[str | None, typer.Option("--smiles-column", help="Column of a table.", show_default=False)] = None,
-    id_column: Annotated[str | None, typer.Option("--id-column", help="Column of a table.", show_default=False)] = None,
+    form: Annotated[
+        options.Form | None,
+        typer.Option(
+            "--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False
+        ),
+    ] = None,
+    pocket_from: options.PocketFrom = None,
+    cutoff: options.Cutoff = 4.5,
+    chain: options.Chain = None,
+    consensus: Annotated[
+        float, typer.Option("--consensus", min=0, max=1, help="pocket --top: part of the samples that must mark a residue.")
+    ] = 0.5,
+    bfactors: Annotated[
+        Path | None,
+        typer.Option(
+            "--bfactors", help="pocket --top: folder for structures with the frequency as B-factor.", show_default=False
+        ),
+    ] = None,
+    props: Annotated[
+        str | None, typer.Option("--props", help="Of molecules: mw,logp,qed,tpsa,sa,rotb,hbd,hba.", show_default=False)
+    ] = None,
+    similar_to: Annotated[
+        Path | None,
+        typer.Option("--similar-to", help="Molecules; each answer gets its nearest one's Tanimoto.", show_default=False),
+    ] = None,
+    smiles_column: options.SmilesColumn = None,
+    sequence_column: options.SequenceColumn = None,
+    id_column: options.IdColumn = None,
     debug: options.Debug = False,
 ) -> None:
     """Answer every row of a file or pipe, one JSON line each.
@@ -73,154 +97,67 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
+    from logos_cli.commands.generate_run import annotation_for, check_format, open_output, run, summary
     from logos_cli.commands.models import open_model
+    from logos_cli.commands.pocket_files import PocketFiles
+    from logos_cli.commands.rows_input import describe, input_rows, look_ahead, sha256, total_rows
     from logos_cli.console import note
     from logos_cli.engine import EngineSettings
-    from logos_cli.rows import Blank
+    from logos_cli.lines import Blank
+    from logos_cli.pipeline import Plan
+    from logos_cli.row import Reading
     from logos_cli.sampling import resolve
     from logos_cli.tasks import task_named
 
-    chosen = task_named(task)
+    chosen = task_named(task, form.value if form else None)
     if resume and out is None:
         raise UsageError("--resume needs -o OUT: what went to stdout cannot be taken up again")
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
-    if chosen.name == "raw" and format is options.Format.smi:
-        raise UsageError("--format smi holds molecules, and raw answers are text; use jsonl or csv")
+    check_format(chosen, format.value)
+    if bfactors is not None and (not chosen.merges or top is None):
+        raise UsageError("--bfactors writes what pocket --top finds; add --top 1")
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
+    annotation = annotation_for(chosen, props, similar_to)
     blank = Blank()
     flags = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p,
         "repetition_penalty": repetition_penalty, "max_tokens": max_tokens, "seed": seed,
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
-    rows, alone = look_ahead(input_rows(chosen, input, smiles_column, id_column, limit, blank))
+    reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff)
+    rows, alone = look_ahead(input_rows(chosen, input, reading, limit, blank))
     count = samples or (32 if top else 1)
+    files = PocketFiles(bfactors) if bfactors else None
     engine = open_model(model, EngineSettings(device.value, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
     try:
-        from logos_cli.pipeline import Plan
-
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
-        plan = Plan(chosen, settings, count, top, single=alone and count == 1)
-        output = open_output(
-            out, format.value, valid_only, plan, engine, describe(input, limit, smiles_column, id_column), resume
-        )
+        plan = Plan(chosen, settings, count, top, alone and count == 1, consensus, note)
+        described = describe(input, limit, reading) | {"form": form, "consensus": consensus, "props": list(annotation.props)}
+        described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
+        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume)
         if output is None:
             note(f"{out} is complete; nothing to resume")
             return
-        run(rows, plan, engine, output, total_rows(input, limit), blank)
+        before = output.tally.rows
+
+        def complete(record: Record) -> Record:
+            if files:
+                files.write(record)
+            return annotation.of(record)
+
+        total = total_rows(input, reading, limit)
+        seconds = run(files.kept(rows) if files else rows, plan, engine, output, total, complete)
+        if files:
+            note(files.told())
+        note(summary(output.tally, before, seconds, blank.lines))
         if strict and output.tally.failed:
             raise RowsFailed(f"{output.tally.failed} of {output.tally.rows} rows gave no answer (--strict)")
     finally:
         if output:
             output.close()
         engine.close()
-
-
-def input_rows(
-    task: Task, path: str | None, smiles_column: str | None, id_column: str | None, limit: int | None, blank: Blank
-) -> Iterator[Row]:
-    from logos_cli.rows import Row, read_rows
-
-    if path is None and not task.needs_input:
-        return iter([Row(0, "1", value="")])
-    return islice(read_rows(path or "-", smiles_column, id_column, blank), limit)
-
-
-def look_ahead(rows: Iterator[Row]) -> tuple[Iterable[Row], bool]:
-    """The same rows, and whether there is only one: that must not depend on how far a run got before."""
-    first = list(islice(rows, 2))
-    return chain(first, rows), len(first) < 2
-
-
-def total_rows(path: str | None, limit: int | None) -> int | None:
-    """How many rows to expect, for the progress bar of a terminal; None for a pipe."""
-    from logos_cli.console import on_terminal
-
-    if not on_terminal() or path in (None, "-") or not os.path.isfile(path or ""):
-        return limit
-    from logos_cli.rows import read_rows
-
-    try:
-        return sum(1 for _ in islice(read_rows(path or "-", None, None), limit))
-    except LogosError:
-        return limit
-
-
-def describe(path: str | None, limit: int | None, smiles_column: str | None, id_column: str | None) -> dict[str, Any]:
-    """What a resume must find unchanged about the input: a file's content, not where it lies."""
-    found: dict[str, Any] = {"limit": limit, "smiles_column": smiles_column, "id_column": id_column}
-    if path is None or not os.path.isfile(path):
-        return found | {"input": path or "-"}
-    with open(path, "rb") as stream:
-        return found | {"input_sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
-
-
-def open_output(
-    out: Path | None, form: str, valid_only: bool, plan: Plan, engine: Engine, described: dict[str, Any], resume: bool
-) -> StandardOutput | FileOutput | None:
-    """The place for records; None if `out` is complete."""
-    from dataclasses import asdict
-
-    from logos_cli.records import SCHEMA, Formatter
-    from logos_cli.run_output import FileOutput, StandardOutput
-
-    formatter = Formatter(form)
-
-    def keep(record: Any) -> bool:
-        return bool(record.valid) or not valid_only
-
-    if out is None:
-        return StandardOutput(formatter, keep)
-    # What changes texts or their number; not --batch and --threads, which change nothing.
-    settings = {
-        "schema": SCHEMA, "task": plan.task.name, "model": engine.info.model, "scheme": engine.info.scheme,
-        "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
-        "top": plan.top, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
-        **asdict(plan.sampling), **described,
-    }  # fmt: skip
-    file = FileOutput(out, formatter, keep, whole_rows=plan.top is not None)
-    return file if file.open(settings, resume) else None
-
-
-def run(
-    rows: Iterable[Row], plan: Plan, engine: Engine, output: StandardOutput | FileOutput, total: int | None, blank: Blank
-) -> None:
-    from logos_cli.console import note, progress
-    from logos_cli.pipeline import generate_records
-
-    before = output.tally.rows
-    started = time.monotonic()
-    samples = plan.samples * total if total is not None else None
-    with progress(plan.task.name, samples, "answers") as bar:
-        bar.advance(output.done.row * plan.samples + output.done.samples)
-        for record in generate_records(rows, plan, engine, output.done):
-            output.write(record)
-            bar.advance(1 if plan.top is None and not record.failed else plan.samples if (record.rank or 1) == 1 else 0)
-    output.finish()
-    note(summary(output.tally, before, time.monotonic() - started, blank.lines))
-
-
-def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
-    if tally.rows == 0:
-        return "no rows in the input, no records" + (f" ({blank} blank lines)" if blank else "")
-    parts = [counted(tally.rows, "row")]
-    if before:
-        parts[0] += f" ({before:,} of them before the resume)"
-    parts.append(f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid")
-    if tally.failed:
-        parts.append(f"{counted(tally.failed, 'row')} without an answer (see error)")
-    if blank:
-        parts.append(f"{counted(blank, 'blank line')} skipped")
-    done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
-    speed = done / max(seconds, 0.05)
-    parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
-    return "; ".join(parts)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -19,6 +19,13 @@ class Format(StrEnum):
     jsonl = "jsonl"
     smi = "smi"
     csv = "csv"
+    fasta = "fasta"
+
+
+class Form(StrEnum):
+    wrapped = "wrapped"
+    protein = "protein"
+    smiles = "smiles"
 
 
 def task_names(incomplete: str) -> list[str]:
@@ -70,6 +77,19 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)]
+SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help="Column of a table.", show_default=False)]
+SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help="Column of a table.", show_default=False)]
+IdColumn = Annotated[str | None, typer.Option("--id-column", help="Column of a table.", show_default=False)]
+Chain = Annotated[
+    str | None,
+    typer.Option("--chain", help="Of a structure. Default: most contacts, else the longest.", show_default=False),
+]
+PocketFrom = Annotated[
+    str | None,
+    typer.Option("--pocket-from", help="A ligand's name in the structure, or residues: A:57,A:102.", show_default=False),
+]
+Cutoff = Annotated[float, typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if the runtime was built for it.")]
 
 

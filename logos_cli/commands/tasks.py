@@ -38,8 +38,10 @@ def shown(task: dict[str, Any]) -> str:
     by_source: dict[str, list[str]] = {}
     for name, default in task["defaults"].items():
         by_source.setdefault(default["source"], []).append(f"{name} {default['value']}")
-    lines = [task["task"], *(f"  {name:<7} {task[name]}" for name in ("takes", "prompt", "answer"))]
+    lines = [task["task"]]
+    for name in ("takes", "prompt", "answer"):
+        lines += wrap(task[name], 78, initial_indent=f"  {name:<7} ", subsequent_indent=" " * 10)
     lines.append(f"  stops   {', '.join(task['stops'])}")
     for source, settings in by_source.items():
-        lines += [f"  {source}:", *wrap(", ".join(settings), 76, initial_indent="    ", subsequent_indent="    ")]
+        lines += [*wrap(f"{source}:", 78, initial_indent="  ", subsequent_indent="    "), *wrap(", ".join(settings), 76, initial_indent="    ", subsequent_indent="    ")]
     return "\n".join(lines) + "\n"

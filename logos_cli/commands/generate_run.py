@@ -1,0 +1,114 @@
+"""A run of `logos generate`: what fits together, where records go, what the last line says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.engine import Engine
+    from logos_cli.pipeline import Plan
+    from logos_cli.properties import Annotation
+    from logos_cli.records import Record, Tally
+    from logos_cli.row import Row
+    from logos_cli.run_output import FileOutput, StandardOutput
+    from logos_cli.tasks import Task
+
+
+def check_format(task: Task, form: str) -> None:
+    if form == "smi" and task.writes != "smiles":
+        raise UsageError(f"--format smi holds molecules, which {task.name} does not answer with; use jsonl or csv")
+    if form == "fasta" and task.writes != "sequence":
+        raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
+
+
+def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
+    """What --props and --similar-to ask for, of tasks that answer with one molecule."""
+    from logos_cli.properties import Annotation, References, names_of
+
+    if (props or similar_to) and (task.writes != "smiles" or task.name == "retro"):
+        raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
+    return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
+
+
+def open_output(
+    out: Path | None,
+    form: str,
+    valid_only: bool,
+    plan: Plan,
+    engine: Engine,
+    described: dict[str, Any],
+    wanted: tuple[str, ...],
+    resume: bool,
+) -> StandardOutput | FileOutput | None:
+    """The place for records; None if `out` is complete. `wanted`: what each record has besides."""
+    from dataclasses import asdict
+
+    from logos_cli.records import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
+    from logos_cli.run_output import FileOutput, StandardOutput
+
+    columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
+    formatter = Formatter(form, columns, wanted)
+
+    def keep(record: Any) -> bool:
+        return bool(record.valid) or not valid_only
+
+    if out is None:
+        return StandardOutput(formatter, keep)
+    # What changes texts or their number; not --batch and --threads, which change nothing.
+    settings = {
+        "schema": SCHEMA, "task": plan.task.name, "model": engine.info.model, "scheme": engine.info.scheme,
+        "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
+        "top": plan.top, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
+        **asdict(plan.sampling), **described,
+    }  # fmt: skip
+    file = FileOutput(out, formatter, keep, whole_rows=plan.top is not None)
+    return file if file.open(settings, resume) else None
+
+
+def run(
+    rows: Iterable[Row],
+    plan: Plan,
+    engine: Engine,
+    output: StandardOutput | FileOutput,
+    total: int | None,
+    complete: Callable[[Record], Record],
+) -> float:
+    """Write every record, each made complete just before; the seconds it took."""
+    from logos_cli.console import progress
+    from logos_cli.pipeline import generate_records
+
+    started = time.monotonic()
+    samples = plan.samples * total if total is not None else None
+    with progress(plan.task.name, samples, "answers") as bar:
+        bar.advance(output.done.row * plan.samples + output.done.samples)
+        for record in generate_records(rows, plan, engine, output.done):
+            output.write(complete(record))
+            bar.advance(1 if plan.top is None and not record.failed else plan.samples if (record.rank or 1) == 1 else 0)
+    output.finish()
+    return time.monotonic() - started
+
+
+def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
+    if tally.rows == 0:
+        return "no rows in the input, no records" + (f" ({blank} blank lines)" if blank else "")
+    parts = [counted(tally.rows, "row")]
+    if before:
+        parts[0] += f" ({before:,} of them before the resume)"
+    parts.append(f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid")
+    if tally.failed:
+        parts.append(f"{counted(tally.failed, 'row')} without an answer (see error)")
+    if blank:
+        parts.append(f"{counted(blank, 'blank line')} skipped")
+    done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
+    speed = done / max(seconds, 0.05)
+    parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
+    return "; ".join(parts)
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,54 @@
+"""--bfactors: one structure a protein, its residues coloured by how often the samples marked them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logos_cli.errors import OutputError
+from logos_cli.files import atomic
+
+if TYPE_CHECKING:
+    from logos_cli.records import Record
+    from logos_cli.row import Row
+    from logos_cli.structures import Site
+
+
+class PocketFiles:
+    """Keeps the structures of the rows on their way. A file is written before its record: a record that is there has one."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OutputError if `folder` cannot be one."""
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: {error.strerror}; give a folder for --bfactors") from error
+        self.folder = folder
+        self.sites: dict[int, Site | None] = {}
+        self.names: set[str] = set()
+        self.without = 0
+
+    def kept(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.sites[row.ordinal] = row.site
+            yield row
+
+    def write(self, record: Record) -> None:
+        from logos_cli.structures import frequencies_as_bfactors
+
+        site = self.sites.pop(record.row, None)
+        if site is None or record.frequency is None:
+            self.without += 1
+            return
+        suffix, text = frequencies_as_bfactors(site, record.frequency)
+        name = re.sub(r"[^\w.+-]", "_", record.id) or "structure"
+        name = f"{name}_pocket{suffix}" if name not in self.names else f"{name}_{record.row + 1}_pocket{suffix}"
+        self.names.add(name.removesuffix(f"_pocket{suffix}"))
+        with atomic(self.folder / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+
+    def told(self) -> str:
+        more = f"; {self.without} rows without one, as they came without a structure or gave no answer" if self.without else ""
+        return f"{self.folder}: {len(self.names)} structures with B-factors{more}"

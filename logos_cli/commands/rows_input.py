@@ -1,0 +1,80 @@
+"""The rows a command works on: where they come from, how many there are, what a resume must find unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.errors import LogosError
+
+if TYPE_CHECKING:
+    from logos_cli.lines import Blank
+    from logos_cli.row import Reading, Row
+    from logos_cli.tasks import Task
+
+TOLD = 3  # structures whose reading is told on stderr; every record has it
+
+
+def input_rows(task: Task, path: str | None, reading: Reading, limit: int | None, blank: Blank) -> Iterator[Row]:
+    from logos_cli.row import Row
+
+    if path is None and not task.needs_input:
+        return iter([Row(0, "1", value="")])
+    return read_limited(path, reading, limit, blank)
+
+
+def read_limited(path: str | None, reading: Reading, limit: int | None, blank: Blank) -> Iterator[Row]:
+    """The first `limit` rows; what was done to read a structure is told."""
+    from logos_cli.console import note
+    from logos_cli.rows import read_rows
+
+    told = 0
+    for row in islice(read_rows(path or "-", reading, blank), limit):
+        if row.site and told < TOLD:
+            told += 1
+            note(f"{row.id}: {'; '.join((f'chain {row.site.chain}, {len(row.value or ())} residues', *row.site.notes))}")
+        yield row
+
+
+def look_ahead(rows: Iterator[Row]) -> tuple[Iterable[Row], bool]:
+    """The same rows, and whether there is only one: that must not depend on how far a run got before."""
+    first = list(islice(rows, 2))
+    return chain(first, rows), len(first) < 2
+
+
+def total_rows(path: str | None, reading: Reading, limit: int | None) -> int | None:
+    """How many rows to expect, for the progress bar of a terminal; None for a pipe."""
+    from logos_cli.console import on_terminal
+    from logos_cli.rows import read_rows
+    from logos_cli.rows_structure import structure_files
+
+    if not on_terminal() or path in (None, "-") or not os.path.exists(path or ""):
+        return limit
+    if os.path.isdir(path or ""):
+        return len(structure_files(path or "")[:limit])
+    try:
+        return sum(1 for _ in islice(read_rows(path or "-", reading), limit))
+    except LogosError:
+        return limit
+
+
+def describe(path: str | None, limit: int | None, reading: Reading) -> dict[str, Any]:
+    """What a resume must find unchanged about the input: a file's content, not where it lies."""
+    found: dict[str, Any] = {"limit": limit, **asdict(reading)}
+    if path is not None and os.path.isfile(path):
+        return found | {"input_sha256": sha256(path)}
+    if path is not None and os.path.isdir(path):
+        from logos_cli.rows_structure import structure_files
+
+        return found | {"input_sha256": {file.name: sha256(str(file)) for file in structure_files(path)}}
+    return found | {"input": path or "-"}
+
+
+def sha256(path: str | Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

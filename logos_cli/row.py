@@ -1,0 +1,54 @@
+"""Row: one input, whatever file it came from; Reading: how the user said it is to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.lines import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from logos_cli.structures import Site
+
+CUTOFF = 4.5  # Å between heavy atoms, as in the published complexes
+WANTS = ("smiles", "sequence", "any")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`wants` is what the task takes: `smiles`, `sequence`, or `any` where the content decides. The rest are the user's
+    options; `chain`, `pocket_from` and `cutoff` (Å) say which residues of a structure are the pocket."""
+
+    wants: str = "smiles"
+    smiles_column: str | None = None
+    sequence_column: str | None = None
+    id_column: str | None = None
+    chain: str | None = None
+    pocket_from: str | None = None
+    cutoff: float = CUTOFF
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input. `value` is a SMILES, a reaction SMILES, a list of SMILES or, if `kind` says so, a sequence of residues;
+    `text` is grammar text given whole; `reactants` are those of a reaction that came as a list, which says what belongs
+    together. `pocket` counts residues of the sequence from 1; `ligand` and `material` (node, linkers) are SMILES that
+    came with the row, `site` tells where in a structure the sequence stands."""
+
+    ordinal: int
+    id: str
+    value: str | tuple[str, ...] | None = None
+    text: str | None = None
+    reactants: tuple[str, ...] = ()
+    truth: Any = None
+    columns: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+    kind: str = "smiles"
+    pocket: tuple[int, ...] = ()
+    ligand: str | None = None
+    material: tuple[str, tuple[str, ...]] | None = None
+    site: Site | None = None
+
+
+def too_long(ordinal: int, number: int) -> Row:
+    return Row(ordinal, str(number), error=f"line {number} is longer than {LONGEST_LINE:,} characters")

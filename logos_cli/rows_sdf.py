@@ -1,0 +1,83 @@
+"""Rows of SDF and MOL files, V2000 and V3000: each record's SMILES, its title as the id, its data fields as columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from logos_cli.chem import MAX_SMILES, rdkit
+from logos_cli.lines import LONGEST_LINE, Line
+from logos_cli.row import Row
+
+OTHERS = "other_fields"
+LONGEST_RECORD = 20_000  # lines; a molecule of 999 atoms with hundreds of data fields has some thousands
+_COUNTS = re.compile(rb"V[23]000\s*$")
+
+
+def looks_like_sdf(start: bytes) -> bool:
+    """Whether the fourth line is a counts line: title, program and comment before it may hold anything."""
+    lines = start.replace(b"\r\n", b"\n").split(b"\n", 4)
+    return len(lines) > 4 and bool(_COUNTS.search(lines[3]))
+
+
+def sdf_rows(lines: Iterator[Line]) -> Iterator[Row]:
+    ordinal, start, record = 0, 1, list[str]()
+    error: str | None = None
+    names: list[str] | None = None
+    for number, text in chain(lines, [(0, "$$$$")]):
+        if text is None or text.rstrip() != "$$$$":
+            start = number if not record else start
+            if text is None:
+                error = f"line {number} is longer than {LONGEST_LINE:,} characters"
+                record.append("")
+            elif len(record) >= LONGEST_RECORD:
+                error = f"line {start}: a record of over {LONGEST_RECORD:,} lines"
+            else:
+                record.append(text)
+        elif number or any(line.strip() for line in record):  # a lone molecule may lack the last $$$$
+            fields = dict(data_fields(record))
+            names = list(fields) if names is None else names
+            yield sdf_row(ordinal, start, record, error, columns_of(fields, names))
+            ordinal, record, error = ordinal + 1, [], None
+
+
+def columns_of(fields: dict[str, str], names: list[str]) -> dict[str, str]:
+    """The first record's fields make a csv's columns; what another has besides goes into one more, none is lost."""
+    others = {name: value for name, value in fields.items() if name not in names}
+    found = {name: fields.get(name, "") for name in names}
+    return found | {OTHERS: json.dumps(others, ensure_ascii=False) if others else ""}
+
+
+def sdf_row(ordinal: int, number: int, record: list[str], error: str | None, columns: dict[str, str]) -> Row:
+    title = " ".join(record[0].split()) if record else ""
+    if error is None and not any(text.startswith("M  END") for text in record):
+        error = f"line {number}: the record is cut, it has no M  END"
+    smiles = None
+    if error is None:
+        smiles, error = smiles_of("\n".join(record) + "\n", number)
+    return Row(ordinal, title or str(number), smiles, columns=columns, error=error)
+
+
+def smiles_of(block: str, number: int) -> tuple[str | None, str | None]:
+    """(SMILES, error). Stereo comes from the coordinates, explicit hydrogens become implicit."""
+    mol = rdkit().MolFromMolBlock(block)
+    if mol is None:
+        return None, f"line {number}: RDKit cannot read this record as a molecule"
+    if mol.GetNumAtoms() == 0:
+        return None, f"line {number}: a molecule without atoms"
+    smiles = str(rdkit().MolToSmiles(mol))
+    return (smiles, None) if len(smiles) <= MAX_SMILES else (None, f"line {number}: a SMILES of over {MAX_SMILES:,} characters")
+
+
+def data_fields(record: list[str]) -> Iterator[tuple[str, str]]:
+    """(name, value) of the fields after the molecule: `> <NAME>`, lines, a blank line."""
+    for at, text in enumerate(record):
+        if text.startswith(">") and (name := re.search(r"<([^<>]+)>", text)):
+            value = []
+            for line in islice(record, at + 1, None):
+                if not line.strip():
+                    break
+                value.append(line)
+            yield name[1], "\n".join(value)

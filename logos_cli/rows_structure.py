@@ -1,0 +1,148 @@
+"""Rows of PDB and mmCIF files: one a file, its protein chain as the sequence, its pocket by `--pocket-from`."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from logos_cli.errors import InputError
+from logos_cli.lines import all_bytes, open_bytes
+from logos_cli.row import Reading, Row
+from logos_cli.structures import (
+    Chain,
+    Site,
+    StructureError,
+    chain_named,
+    contacts,
+    heavy_positions,
+    ligands,
+    parse_structure,
+    protein_chains,
+    read_chain,
+)
+
+SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
+LARGEST = 1_000_000_000  # bytes of one structure file; the largest of the PDB as mmCIF has about 250 MB
+_PDB = re.compile(rb"(HEADER|TITLE |COMPND|SOURCE|KEYWDS|EXPDTA|AUTHOR|REVDAT|REMARK|CRYST1|ATOM  |HETATM|MODEL |SEQRES) ")
+_PLACE = re.compile(r"(?:(?P<chain>[^:\s]+):)?(?P<number>-?\d+[A-Za-z]?)")
+
+
+def looks_like_structure(name: str, start: bytes) -> bool:
+    text = start.lstrip()
+    return name.endswith(SUFFIXES) or is_mmcif(name, start) or bool(_PDB.match(text))
+
+
+def is_mmcif(name: str, start: bytes) -> bool:
+    lines = [line for line in start.lstrip().splitlines() if line.strip() and not line.startswith(b"#")]
+    return bool(lines and lines[0].lower().startswith(b"data_")) or (
+        name.endswith((".cif", ".mmcif")) and not _PDB.match(start)
+    )
+
+
+def folder_rows(path: str, reading: Reading) -> Iterator[Row]:
+    """One row for each structure file of a folder, by name."""
+    files = structure_files(path)
+    if not files:
+        raise InputError(f"{path}: a folder without structure files ({' '.join(SUFFIXES)}, also .gz); name a file")
+    for ordinal, file in enumerate(files):
+        with open_bytes(str(file)) as stream:
+            yield structure_row(str(file), stream, reading, ordinal)
+
+
+def structure_files(path: str) -> list[Path]:
+    return sorted(file for file in Path(path).iterdir() if file.name.lower().removesuffix(".gz").endswith(SUFFIXES))
+
+
+def structure_row(path: str, stream: io.BufferedIOBase, reading: Reading, ordinal: int = 0) -> Row:
+    """What is wrong with the structure is the row's error: the rest of a folder goes on."""
+    if reading.wants == "smiles":
+        raise InputError(f"{path} is a structure; this task takes SMILES")
+    name = Path(path).name.lower().removesuffix(".gz")
+    title = "" if path == "-" else re.sub(r"(?i)(\.gz|\.pdb|\.ent|\.cif|\.mmcif)+$", "", Path(path).name)
+    data = all_bytes(path, stream, LARGEST)
+    try:
+        structure = parse_structure(data, is_mmcif(name, data[:4096]))
+        chain, pocket, notes = chosen(structure, reading)
+    except StructureError as error:
+        return Row(ordinal, title or "stdin", error=str(error), kind="sequence")
+    site = Site(chain.name, chain.numbers, tuple(notes), structure)
+    identity = title or structure.name or "stdin"
+    return Row(ordinal, identity, chain.sequence, kind="sequence", pocket=pocket, site=site)
+
+
+def chosen(structure: Any, reading: Reading) -> tuple[Chain, tuple[int, ...], list[str]]:
+    """(chain, pocket counted from 1, notes): by `--chain`, else the one with most contacts, else the longest."""
+    notes = [f"model 1 of {len(structure)}"] if len(structure) > 1 else []
+    candidates = protein_chains(structure) if reading.chain is None else [chain_named(structure, reading.chain)]
+    chains, refused = readable(structure, candidates)
+    if not chains:
+        raise refused[0]
+    notes += [f"not read: {one}" for one in refused]
+    pocket: tuple[int, ...] = ()
+    if reading.pocket_from is None:
+        chain = max(chains, key=lambda one: len(one.sequence))
+        if len(chains) > 1:
+            notes.append(f"chain {chain.name}, the longest of {len(chains)}; name another with --chain")
+    else:
+        found = [pocket_of(structure, one, reading.pocket_from, reading.cutoff, reading.chain is not None) for one in chains]
+        best = max(range(len(chains)), key=lambda i: len(found[i][0]))
+        chain, (pocket, said) = chains[best], found[best]
+        if not pocket:
+            where = f"chain {chain.name}" if len(chains) == 1 else "any protein chain"
+            raise StructureError(f"no residue of {where} within {reading.cutoff:g} Å of {reading.pocket_from}")
+        notes += said
+        if len(chains) > 1:
+            notes.append(f"chain {chain.name}, the one with most contacts ({len(pocket)}) of {len(chains)}")
+    return chain, pocket, [*notes, *chain.notes]
+
+
+def readable(structure: Any, candidates: Sequence[Any]) -> tuple[list[Chain], list[StructureError]]:
+    """The chains that give a sequence, and why the others do not."""
+    chains, refused = [], []
+    for one in candidates:
+        try:
+            chains.append(read_chain(structure, one))
+        except StructureError as error:
+            refused.append(error)
+    return chains, refused
+
+
+def pocket_of(structure: Any, chain: Chain, asked: str, cutoff: float, only: bool) -> tuple[tuple[int, ...], list[str]]:
+    """Residues of `chain` named by a ligand's name, or by a list of places `chain:number`: one that is a residue of the
+    protein belongs to the pocket itself, any other is a ligand to measure from. `only`: no other chain may be named."""
+    copies = ligands(structure, lambda residue: residue.name.upper() == asked.upper())
+    if copies:
+        said = [f"{len(copies)} copies of {asked.upper()}"] if len(copies) > 1 else []
+        return contacts(chain, heavy_positions(residue for _, residue in copies), cutoff), said
+    places = [part.strip() for part in asked.split(",") if part.strip()]
+    if not places or not all(_PLACE.fullmatch(place) for place in places):
+        names = sorted({residue.name for _, residue in ligands(structure)})
+        raise StructureError(f"no ligand {asked} in this structure; it has: {', '.join(names) or 'none'}")
+    own = {number: place for place, number in enumerate(chain.numbers, 1) if number}
+    others = {f"{name}:{residue.seqid}": residue for name, residue in ligands(structure)}
+    pocket: set[int] = set()
+    centres = []
+    for place in places:
+        number = place if ":" in place else f"{chain.name}:{place}"
+        if number in own:
+            pocket.add(own[number])
+        elif number in others:
+            centres.append(others[number])
+        elif number.partition(":")[0] == chain.name or only or not known(structure, number):
+            raise StructureError(f"residue {number} is not in this structure; chain {chain.name} has {ends(chain.numbers)}")
+    if centres:
+        pocket |= set(contacts(chain, heavy_positions(centres), cutoff))
+    return tuple(sorted(pocket)), []
+
+
+def known(structure: Any, number: str) -> bool:
+    """Whether a place `chain:number` exists anywhere in the first model."""
+    return any(f"{chain.name}:{residue.seqid}" == number for chain in structure[0] for residue in chain)
+
+
+def ends(numbers: Sequence[str | None]) -> str:
+    there = [number for number in numbers if number]
+    return f"{there[0]} to {there[-1]}"

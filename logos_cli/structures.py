@@ -1,0 +1,239 @@
+"""A protein chain of a PDB or mmCIF file as a sequence with its own numbering, and the residues around a ligand.
+
+The sequence is of the residues that have coordinates. Where the file states the whole sequence (SEQRES, _entity_poly_seq)
+gaps inside the chain are filled from it; what is missing at the ends is left out, as tags and disordered tails are.
+Modified residues become their parents. Only the first model is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.errors import MissingDependency
+from logos_cli.residues import STANDARD
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+PEPTIDE_BOND = 2.5  # Å between C and N at most; 1.33 is usual
+CAPS = ("ACE", "FOR", "NH2", "NME", "NMA")  # what blocks a chain's ends, itself no residue
+CA_DISTANCE = 4.5  # Å between neighbouring alpha carbons at most, where C or N is not modelled; 3.8 is usual
+
+
+class StructureError(ValueError):
+    """A structure that gives no row; the message says why."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """`numbers` are the residues' own (`A:45`, `A:45B`), None where only the stated sequence has the residue; `residues`
+    are gemmi's, None at the same places. `notes` say what was done to get this sequence."""
+
+    name: str
+    sequence: str
+    numbers: tuple[str | None, ...]
+    residues: tuple[Any, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a row's sequence stands in its structure."""
+
+    chain: str
+    numbers: tuple[str | None, ...]
+    notes: tuple[str, ...]
+    structure: Any
+
+    def own(self, places: Iterable[int]) -> list[str | None]:
+        """The structure's own numbers of residues counted from 1."""
+        return [self.numbers[place - 1] for place in places]
+
+
+def gemmi() -> Any:
+    try:
+        import gemmi as found
+    except ImportError:
+        raise MissingDependency(
+            "structures are read by gemmi, which is not installed: pip install 'logos-cli[structure]', or pip install gemmi"
+        ) from None
+    return found
+
+
+def parse_structure(data: bytes, mmcif: bool) -> Any:
+    """gemmi's Structure of a file's content. Raises StructureError."""
+    library = gemmi()
+    text = data.decode("utf-8", "replace")
+    try:
+        if mmcif:
+            # A file may hold several blocks; the first one with atoms is the structure.
+            structures = (library.make_structure_from_block(block) for block in library.cif.read_string(text))
+            structure = next((one for one in structures if len(one) and len(one[0])), None)
+        else:
+            structure = library.read_pdb_string(text)
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise StructureError(
+            f"not a readable {'mmCIF' if mmcif else 'PDB'} file: {' '.join(str(error).split())[:160]}"
+        ) from None
+    if structure is None or not len(structure) or not len(structure[0]):
+        raise StructureError("no atoms in this structure")
+    structure.merge_chain_parts()  # ligands and water stand after the chains, under the same names
+    structure.setup_entities()
+    if not mmcif:
+        structure.assign_label_seq_id()
+    return structure
+
+
+def protein_chains(structure: Any) -> list[Any]:
+    """Chains of the first model with a polymer of amino acids. Raises StructureError if there is none."""
+    kinds = {chain.name: chain.get_polymer().check_polymer_type() for chain in structure[0]}
+    peptides = (gemmi().PolymerType.PeptideL, gemmi().PolymerType.PeptideD)
+    found = [chain for chain in structure[0] if kinds[chain.name] in peptides]
+    if not found:
+        nucleic = [name for name, kind in kinds.items() if kind.name in ("Dna", "Rna", "DnaRnaHybrid")]
+        what = f"chain {', '.join(nucleic)} is a nucleic acid" if nucleic else f"its chains are {', '.join(kinds)}"
+        raise StructureError(f"no protein chain in this structure; {what}")
+    return found
+
+
+def chain_named(structure: Any, name: str) -> Any:
+    """Raises StructureError for a chain that is not there or no protein."""
+    chains = protein_chains(structure)
+    found = next((chain for chain in chains if chain.name == name), None)
+    if found is None:
+        there = next((chain for chain in structure[0] if chain.name == name), None)
+        kind = (
+            f" is {there.get_polymer().check_polymer_type().name.upper()}, no protein" if there and there.get_polymer() else ""
+        )
+        names = ", ".join(chain.name for chain in chains)
+        raise StructureError(f"chain {name}{kind or ' is not in this structure'}; protein chains: {names}")
+    return found
+
+
+def read_chain(structure: Any, chain: Any) -> Chain:
+    """Raises StructureError for a residue without a standard parent."""
+    parents = {(one.chain_name, str(one.res_id.seqid)): one.parent_comp_id for one in structure.mod_residues}
+    polymer = chain.get_polymer()
+    residues = list(polymer.first_conformer())
+    caps = [end for end in (0, -1) if residues and residues[end].name in CAPS]
+    left_out = [f"{chain.name}:{residues[end].seqid} ({residues[end].name}), a cap, left out" for end in caps]
+    residues = residues[1 if 0 in caps else 0 : -1 if -1 in caps else None]
+    entity = structure.get_entity_of(polymer)
+    stated = [gemmi().Entity.first_mon(one) for one in entity.full_sequence] if entity else []
+    letters: list[str] = []
+    numbers: list[str | None] = []
+    placed: list[Any] = []
+    changed: dict[str, int] = {}
+    filled: list[str] = []
+    open_gaps: list[str] = []
+    before: Any = None
+    for residue in residues:
+        number = f"{chain.name}:{residue.seqid}"
+        letter = parent_letter(residue.name, parents.get((chain.name, str(residue.seqid)), ""))
+        if not letter:
+            raise StructureError(f"residue {number} ({residue.name}) has no standard parent; remove it or give the sequence")
+        if gemmi().find_tabulated_residue(residue.name).one_letter_code != letter:
+            changed[f"{residue.name} as {letter}"] = changed.get(f"{residue.name} as {letter}", 0) + 1
+        if before is not None and not bonded(before, residue):
+            between = missing(before, residue, stated)
+            span = f"{chain.name}:{before.seqid} to {number}"
+            if between is None:
+                open_gaps.append(span)
+            elif between:
+                filled.append(f"{span}, {len(between)} residues")
+                letters += between
+                numbers += [None] * len(between)
+                placed += [None] * len(between)
+        letters.append(letter)
+        numbers.append(number)
+        placed.append(residue)
+        before = residue
+    notes = left_out + [f"{count} × {change}" for change, count in changed.items()]
+    notes += [f"gap filled from the stated sequence: {one}" for one in filled]
+    notes += [f"gap, its ends joined: {one}" for one in open_gaps]
+    inserted = sum(residue.seqid.icode.strip() != "" for residue in residues)
+    notes += [f"{inserted} residues with insertion codes"] if inserted else []
+    return Chain(chain.name, "".join(letters), tuple(numbers), tuple(placed), tuple(notes))
+
+
+def parent_letter(name: str, parent: str) -> str:
+    """The standard letter of a residue or of its parent, from gemmi's table or the file's MODRES; empty if there is none."""
+    for one in (name, parent):
+        info = gemmi().find_tabulated_residue(one)
+        letter = info.one_letter_code.upper() if info.is_amino_acid() else ""
+        if letter and letter in STANDARD:
+            return str(letter)
+    return ""
+
+
+def bonded(one: Any, other: Any) -> bool:
+    """Whether two residues that follow each other in a file also do in the chain."""
+    for names, most in ((("C", "N"), PEPTIDE_BOND), (("CA", "CA"), CA_DISTANCE)):
+        left, right = (atom_named(residue, name) for residue, name in zip((one, other), names, strict=True))
+        if left and right:
+            return bool(left.pos.dist(right.pos) <= most)
+    return bool(other.seqid.num - one.seqid.num <= 1)
+
+
+def atom_named(residue: Any, name: str) -> Any:
+    return next((atom for atom in residue if atom.name == name), None)
+
+
+def missing(one: Any, other: Any, stated: Sequence[str]) -> list[str] | None:
+    """Letters of the residues between two that are not bonded, by the stated sequence; None if it does not tell."""
+    if not stated or one.label_seq is None or other.label_seq is None or other.label_seq <= one.label_seq:
+        return None
+    letters = [parent_letter(name, "") for name in stated[one.label_seq : other.label_seq - 1]]
+    return letters if all(letters) else None
+
+
+def heavy_positions(residues: Iterable[Any]) -> npt.NDArray[np.float64]:
+    """Coordinates [N, 3] in Å of all atoms but hydrogens, every alternative location."""
+    import numpy as np
+
+    found = [atom.pos.tolist() for residue in residues for atom in residue if not atom.is_hydrogen()]
+    return np.array(found, np.float64).reshape(-1, 3)
+
+
+def contacts(chain: Chain, centre: npt.NDArray[np.float64], cutoff: float) -> tuple[int, ...]:
+    """Residues, counted from 1, with a heavy atom within `cutoff` Å of one of `centre` [N, 3]."""
+    import numpy as np
+
+    found = []
+    for place, residue in enumerate(chain.residues, 1):
+        if residue is not None and len(positions := heavy_positions([residue])):
+            squares = ((positions[:, None] - centre[None]) ** 2).sum(axis=2)
+            if np.sqrt(squares.min()) <= cutoff:
+                found.append(place)
+    return tuple(found)
+
+
+def ligands(structure: Any, wanted: Callable[[Any], bool] = lambda _: True) -> list[tuple[str, Any]]:
+    """(chain name, residue) of everything in the first model that is neither polymer nor water."""
+    library = gemmi()
+    found = []
+    for chain in structure[0]:
+        for residue in chain:
+            if residue.entity_type != library.EntityType.Polymer and not residue.is_water() and wanted(residue):
+                found.append((chain.name, residue))
+    return found
+
+
+def frequencies_as_bfactors(site: Site, frequency: Sequence[float]) -> tuple[str, str]:
+    """(suffix, text) of a file of the first model with 100 × a residue's frequency as the B-factor of its atoms and 0
+    elsewhere: PDB, or mmCIF for what PDB cannot hold."""
+    structure = site.structure.clone()
+    while len(structure) > 1:
+        del structure[len(structure) - 1]
+    values = {number: 100 * value for number, value in zip(site.numbers, frequency, strict=True) if number}
+    for chain in structure[0]:
+        for residue in chain:
+            value = values.get(f"{chain.name}:{residue.seqid}", 0.0) if chain.name == site.chain else 0.0
+            for atom in residue:
+                atom.b_iso = value
+    if all(len(chain.name) <= 1 for chain in structure[0]) and structure[0].count_atom_sites() < 100_000:
+        return ".pdb", structure.make_pdb_string()
+    return ".cif", structure.make_mmcif_document().as_string()

@@ -1,0 +1,54 @@
+"""Prompt and answers of `material`: a metal node and its linkers, the building blocks of a MOF."""
+
+from __future__ import annotations
+
+from logos_cli.answers import Answer, Prompt, invalid
+from logos_cli.chem import canonical, shortened, written
+from logos_cli.grammar import MATERIAL, MOLECULE, RowError, refuse_markers, wrap
+from logos_cli.row import Row
+
+
+def material_prompt(row: Row) -> Prompt:
+    """From nothing, from a node, or from grammar text that begins a material."""
+    if row.text is not None:
+        if not row.text.startswith("<MaterialS>") or "<MaterialE>" in row.text:
+            raise RowError(f"the text is not <MaterialS> and perhaps a material's beginning: {shortened(row.text)}")
+        prefix = row.text.removeprefix("<MaterialS>")
+    elif row.material is not None:
+        prefix = f"<MetalS>{refuse_markers(row.material[0])}<MetalE>"
+    else:
+        node = refuse_markers(row.value.strip()) if isinstance(row.value, str) else ""
+        if node and not written(node):
+            raise RowError(f"not a SMILES, even unsanitized: {shortened(node)}")
+        prefix = f"<MetalS>{node}<MetalE>" if node else ""
+    return Prompt("<MaterialS>" + prefix, prefix, prefix=prefix)
+
+
+def known_material(row: Row) -> tuple[str, str] | None:
+    if row.material is not None:
+        node, linkers = row.material
+        if not linkers:
+            raise RowError("a material without linkers")
+        parts = [refuse_markers(one) for one in (node, *linkers)]
+        return "<MaterialS>", f"<MetalS>{parts[0]}<MetalE>{''.join(map(wrap, parts[1:]))}<MaterialE>"
+    if row.text is not None and row.text.startswith("<MaterialS>"):
+        return "<MaterialS>", row.text.removeprefix("<MaterialS>")
+    return None
+
+
+def parse_material(text: str, finish: str, prompt: Prompt) -> Answer:
+    """Valid if the node is a SMILES as strings go (many published nodes do not survive sanitization: their metals have
+    valences RDKit does not know) and every linker is a molecule."""
+    match = MATERIAL.fullmatch(prompt.prefix + text)
+    if match is None:
+        form = "<MetalS>…<MetalE><MoleculeS>…<MoleculeE><MaterialE>"
+        return invalid("cut at the token limit" if finish == "length" else f"not {form}")
+    node, linkers = match[1], MOLECULE.findall(match[2])
+    value = {"metal": node, "linkers": linkers}
+    if not written(node):
+        return invalid(f"the node is not a SMILES, even unsanitized: {shortened(node)}", value)
+    found = [canonical(one) for one in linkers]
+    if None in found:
+        return invalid(f"not a valid SMILES: {shortened(linkers[found.index(None)])}", value)
+    smiles = sorted(one for one in found if one)
+    return Answer({"metal": node, "linkers": smiles}, True, ".".join((node, *smiles)))
