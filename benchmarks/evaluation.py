@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.benchmarks.metrics import task_metrics
-from logos_cli.benchmarks.truths import read_truths, truths_of
-from logos_cli.errors import InputError
+from logos_cli.benchmarks.truths import read_known, read_truths, truths_of
+from logos_cli.errors import InputError, UsageError
 from logos_cli.records import Record
 
+# Tasks whose answers are made up, so that new and known can be told apart.
+NOVEL = ("molecule", "ligand", "material", "protein", "antibody")
 
-def evaluate_records(records: Sequence[Record], truth: Path | None, known: frozenset[str] | None) -> dict[str, dict[str, Any]]:
-    """Task -> figures. `truth` names a file of right answers, else the records' own are taken.
+
+def evaluate_records(records: Sequence[Record], truth: Path | None, novel_against: Path | None) -> dict[str, dict[str, Any]]:
+    """Task -> figures. `truth` names a file of right answers, else the records' own are taken; `novel_against` one of known
+    molecules, materials or sequences.
 
     Raises InputError for a truth file that does not fit the records.
     """
+    if novel_against and not any(record.task in NOVEL for record in records):
+        given = ", ".join(dict.fromkeys(record.task for record in records)) or "none"
+        raise UsageError(f"--novel-against is for {', '.join(NOVEL)}; these records are of {given}")
     found = {}
     for task in dict.fromkeys(record.task for record in records):
         own = [record for record in records if record.task == task]
@@ -28,5 +35,6 @@ def evaluate_records(records: Sequence[Record], truth: Path | None, known: froze
             )
         # Rows that were never asked (--limit) are not wrong.
         asked = {row: one for row, one in truths.items() if row <= last}
+        known = read_known(novel_against, task) if novel_against and task in NOVEL else None
         found[task] = task_metrics(own, asked, known)
     return found

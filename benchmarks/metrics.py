@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from logos_cli.benchmarks.intervals import Estimate, mean_over_rows, rate, uniqueness
-from logos_cli.benchmarks.molecules import internal_diversity, properties, wasserstein
+from logos_cli.benchmarks.molecules import internal_diversity, properties, similarity, wasserstein
+from logos_cli.benchmarks.residue_metrics import pocket_metrics, sequence_metrics, text_vnu
 from logos_cli.chem import canonical_set
 from logos_cli.records import Record
 
 TOP = (1, 3, 5, 10)
 Truth = tuple[str, ...]  # canonical molecules in canonical order
+MOLECULAR = ("molecule", "retro", "react", "ligand")
 
 
 @dataclass
@@ -48,6 +50,10 @@ class RowAnswers:
 def answer_text(record: Record) -> str:
     """The answer in a form that is equal for equal answers."""
     answer = record.answer
+    if isinstance(answer, dict):
+        return ".".join((str(answer.get("metal")), *sorted(answer.get("linkers", ()))))
+    if isinstance(answer, list) and not all(isinstance(one, str) for one in answer):
+        return str(answer)
     return ".".join(sorted(".".join(answer).split("."))) if isinstance(answer, list) else str(answer)
 
 
@@ -69,13 +75,15 @@ def matches(rows: Mapping[int, RowAnswers], truths: Mapping[int, Truth]) -> dict
 
 def task_metrics(
     records: Sequence[Record],
-    truths: Mapping[int, Truth] | None = None,
+    truths: Mapping[int, Any] | None = None,
     novel_against: frozenset[str] | None = None,
     reference: Mapping[str, Sequence[float]] | None = None,
 ) -> dict[str, Any]:
-    """Figures of the records of one task. `reference`: property values of molecules to measure the distance from."""
+    """Figures of the records of one task. `truths` are as `truths.read_truths` gives them for it; `reference`: property
+    values of molecules to measure the distance from."""
     rows = by_row(records)
     written = [record for row in rows.values() for record in row.written]
+    task = records[0].task if records else ""
     ranked = any(record.rank is not None for record in written)
     found: dict[str, Any] = {
         "rows": len(rows),
@@ -87,14 +95,36 @@ def task_metrics(
         found["cut_at_limit"] = over_rows(
             [(sum(r.finish == "length" for r in row.written), len(row.written)) for row in rows.values()]
         )
-    if truths:
-        found |= top_metrics(matches(rows, truths))
+    by_place = {place: row.written for place, row in rows.items()}
     valid = [answer_text(record) for record in written if record.valid]
-    if written and written[0].task in ("molecule", "retro", "react", "ligand"):
-        found |= molecule_metrics(valid, novel_against if written[0].task == "molecule" else None, reference)
+    if task == "pocket":
+        found |= pocket_metrics({place: row.records for place, row in rows.items()}, truths or {})
+    elif task in ("protein", "antibody"):
+        found |= sequence_metrics(by_place, truths or {}, novel_against)
+    elif task == "material":
+        found |= text_vnu([answer_text(record) if record.valid else None for record in written], novel_against)
+    elif truths:
+        found |= top_metrics(matches(rows, truths))
+    if task == "ligand" and truths:
+        found |= similarity_metrics(by_place, truths)
+    if task in MOLECULAR:
+        found |= molecule_metrics(valid, novel_against if task in ("molecule", "ligand") else None, reference)
     return {
         name: value.to_dict() if isinstance(value, Estimate) else value for name, value in found.items() if value is not None
     }
+
+
+def similarity_metrics(rows: Mapping[int, Sequence[Record]], truths: Mapping[int, Truth]) -> dict[str, Any]:
+    """Tanimoto similarity of ligands to the known one: the mean of a row's answers and the best of them, averaged over
+    rows; an answer that is not valid has none, 0."""
+    means, bests = [], []
+    for row, truth in truths.items():
+        known = ".".join(truth)
+        values = [similarity(str(r.answer), known) if r.valid else 0.0 for r in rows.get(row, ())] or [0.0]
+        means.append(float(np.mean(values)))
+        bests.append(max(values))
+    ones = np.ones(len(means), np.int64)
+    return {"similarity_mean": mean_over_rows(means, ones), "similarity_best": mean_over_rows(bests, ones)}
 
 
 def over_rows(counts: Sequence[tuple[int, int]]) -> Estimate | None:

@@ -22,6 +22,14 @@ def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
     return found
 
 
+def similarity(left: str, right: str) -> float:
+    """Tanimoto similarity of two molecules by Morgan fingerprints; 0 if one cannot be read."""
+    from rdkit.DataStructs import TanimotoSimilarity
+
+    a, b = parsed(left), parsed(right)
+    return float(TanimotoSimilarity(fingerprint(a), fingerprint(b))) if a is not None and b is not None else 0.0
+
+
 def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:
     """The first Wasserstein distance of two samples: the area between their cumulative distributions."""
     import numpy as np

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.benchmarks.metrics import Truth
-from logos_cli.chem import canonical, canonical_set
+from logos_cli.chem import canonical_set
 from logos_cli.errors import InputError
-from logos_cli.grammar import reaction_parts
+from logos_cli.grammar import RowError, reaction_parts, read_marked
 from logos_cli.lines import Blank, filled, read_lines
 from logos_cli.records import Record
+from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
+from logos_cli.rows_table import pocket_cell
+from logos_cli.tasks import TASKS, Task
 
 _MOLECULE = re.compile(r"<MoleculeS>(.+?)<MoleculeE>")
+_PROTEIN = re.compile(r"<ProteinS>(.+?)(?:<ProteinE>|$)")
 
 
 def parse_truth(value: Any, task: str) -> Truth | None:
@@ -35,20 +39,58 @@ def parse_truth(value: Any, task: str) -> Truth | None:
     return None
 
 
-def truths_of(records: Iterable[Record]) -> dict[int, Truth]:
-    """From the `truth` that published input files bring along."""
-    found = {}
+def parse_pocket(value: Any) -> frozenset[int] | None:
+    """The residues of a right binding site, from 1: a list of them, an object with `pocket`, or grammar text with pocket
+    markers, of which the last protein counts. None if it has none."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("pocket", "groundtruth", "truth") if value.get(key)), None)
+    if isinstance(value, str) and "<PocketS>" in value:
+        bodies = _PROTEIN.findall(value if value.startswith("<ProteinS>") else f"<ProteinS>{value}")
+        marked = read_marked(bodies[-1]) if bodies else None
+        return frozenset(marked.pocket) if marked else None
+    if isinstance(value, str):
+        places, error = pocket_cell(value, 0)
+        return frozenset(places) if places and not error else None
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, int) for one in value):
+        return frozenset(value)
+    return None
+
+
+def parse_sequence(value: Any) -> str | None:
+    """A native sequence, markers left out."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("sequence", "groundtruth", "truth") if value.get(key)), None)
+    if not isinstance(value, str):
+        return None
+    found = re.sub("<[A-Za-z]+>", "", value).strip().upper()
+    return found if found.isalpha() else None
+
+
+def parse_any(value: Any, task: str) -> Any:
+    """A right answer in the form that the figures of `task` take; None if it is none."""
+    if task == "pocket":
+        return parse_pocket(value)
+    if task in ("protein", "antibody"):
+        return parse_sequence(value)
+    if task == "ligand" and isinstance(value, dict):
+        value = next((value[key] for key in ("ligand", "groundtruth", "truth", "smiles") if value.get(key)), None)
+    return parse_truth(value, task)
+
+
+def truths_of(records: Iterable[Record]) -> dict[int, Any]:
+    """From the `truth` that published input files, and our own with a pocket or a ligand, bring along."""
+    found: dict[int, Any] = {}
     for record in records:
-        if record.truth is not None and record.row not in found and (truth := parse_truth(record.truth, record.task)):
+        if record.truth is not None and record.row not in found and (truth := parse_any(record.truth, record.task)):
             found[record.row] = truth
     return found
 
 
-def read_truths(path: Path, task: str) -> dict[int, Truth]:
+def read_truths(path: Path, task: str) -> dict[int, Any]:
     """Row ordinal -> right answer. Raises InputError for a line that gives none: figures would silently lack it."""
     found = {}
-    for ordinal, (number, value) in enumerate(truth_values(path)):
-        truth = parse_truth(value, task)
+    for ordinal, (number, value) in enumerate(truth_values(path, task)):
+        truth = parse_any(value, task)
         if truth is None:
             raise InputError(
                 f"{path}: line {number} holds no right answer for {task}: {str(value)[:80]}; mend or remove the line"
@@ -59,15 +101,16 @@ def read_truths(path: Path, task: str) -> dict[int, Truth]:
     return found
 
 
-def truth_values(path: Path) -> Iterator[tuple[int, Any]]:
+def truth_values(path: Path, task: str) -> Iterator[tuple[int, Any]]:
     """(line number, what it says); lines of JSON whole, all others as `generate` reads them."""
     lines = filled(read_lines(str(path)), Blank())
     first = next(lines, None)
     if first is None:
         return
     if not (first[1] or "").lstrip().startswith("{"):
-        for row in read_rows(str(path)):
-            yield row.ordinal + 1, row.error or row.value
+        wants = "smiles" if task == "ligand" else TASKS[task].wants if task in TASKS else "smiles"
+        for row in read_rows(str(path), Reading(wants)):
+            yield row.ordinal + 1, row.error or (list(row.pocket) if task == "pocket" else row.value)
         return
     for number, text in (first, *lines):
         try:
@@ -76,9 +119,25 @@ def truth_values(path: Path) -> Iterator[tuple[int, Any]]:
             raise InputError(f"{path}: line {number} is not JSON ({error}); mend or remove the line") from None
 
 
-def read_molecules(path: Path) -> frozenset[str]:
-    """Canonical SMILES of a file that `generate` reads, to tell new molecules from known ones; invalid ones are left out."""
-    found = frozenset(one for row in read_rows(str(path)) if isinstance(row.value, str) and (one := canonical(row.value)))
+def read_known(path: Path, task: str) -> frozenset[str]:
+    """What a file holds of what `task` answers with, in the form of answers, to tell new ones from known ones; what is not
+    valid is left out. Raises InputError if nothing is left."""
+    wanted = TASKS.get(task if task in ("protein", "antibody", "material") else "molecule")
+    assert wanted is not None
+    found = frozenset(one for row in read_rows(str(path), Reading(wanted.wants)) if (one := known_answer(row, wanted)))
     if not found:
-        raise InputError(f"{path}: no valid molecule in it; give a .smi file of known molecules")
+        raise InputError(f"{path}: no valid {wanted.modality} in it; give a file of known ones")
     return found
+
+
+def known_answer(row: Row, task: Task) -> str | None:
+    try:
+        known = task.known(row) if row.error is None else None
+    except RowError:
+        return None
+    return task.parse(known[1], "stop").smiles or None if known else None
+
+
+def read_molecules(path: Path) -> frozenset[str]:
+    """Canonical SMILES of a file that `generate` reads."""
+    return read_known(path, "molecule")

@@ -22,7 +22,8 @@ def merged(base: Record, records: Sequence[Record], prompt: Prompt, site: Site |
     left_out = dict(others.most_common())
     if not faithful:
         why = ", ".join(f"{count} × {reason}" for reason, count in left_out.items())
-        return replace(base, error=f"no sample of {len(records)} repeated the protein ({why})")
+        told = f"no sample of {len(records)} repeated the protein ({why})"
+        return replace(base, error=told, samples=len(records), faithful=0, unfaithful=left_out)
     votes = Counter(place for record in faithful for place in record.answer)
     frequency = [round(votes[place] / len(faithful), 4) for place in range(1, len(prompt.sequence) + 1)]
     # Compared as counts: a rounded frequency could fall below its own threshold.

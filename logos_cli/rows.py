@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
 from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
-from logos_cli.rows_table import delimiter_of, table_rows
+from logos_cli.rows_table import delimiter_of, pocket_cell, table_rows
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _HEADER_WORDS = {"smiles", "canonical_smiles", "smile", "structure", "molecule", "sequence", "seq"}
@@ -32,6 +33,21 @@ _DEFAULT = Reading()
 def read_rows(path: str, reading: Reading = _DEFAULT, blank: Blank | None = None) -> Iterator[Row]:
     """The rows of a file or of stdin (`-`), in order. Raises InputError for a file that cannot be read at all."""
     blank = blank if blank is not None else Blank()
+    for row in rows_as_found(path, reading, blank):
+        # A structure's rows have found their pocket already, in its own numbers.
+        yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
+
+
+def with_pocket(row: Row, places: str) -> Row:
+    """A row whose pocket was named on the command line, as residues counted from 1."""
+    if row.kind != "sequence" or row.error is not None:
+        return row
+    pocket, error = pocket_cell(places, 0)
+    told = f"--pocket-from {places}: a ligand's name needs a structure; of a sequence name residues, from 1: 45,46,82"
+    return replace(row, pocket=pocket, error=told if error else None)
+
+
+def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
     if Path(path).is_dir():
         yield from folder_rows(path, reading)
         return

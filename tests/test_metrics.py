@@ -104,7 +104,6 @@ def test_evaluate_says_what_it_cannot_use(logos: Callable[..., Run], tmp_path: P
         ((records, "--truth", tmp_path / "none"), "none: No such file"),
         ((tmp_path / "none.jsonl",), "none.jsonl: No such file"),
         ((truth,), "t.smi: line 1"),
-        ((records, "--novel-against", "/dev/null"), "no valid molecule"),
     ):
         found = logos("evaluate", *arguments)
         assert found.code == 1 and said in found.err and found.err.count("\n") == 1, found.err
@@ -114,3 +113,5 @@ def test_evaluate_says_what_it_cannot_use(logos: Callable[..., Run], tmp_path: P
     empty.write_text("")
     found = logos("evaluate", empty)
     assert found.code == 0 and found.out == "" and "no records" in found.err
+    found = logos("evaluate", records, "--novel-against", truth)
+    assert found.code == 2 and "--novel-against is for molecule" in found.err

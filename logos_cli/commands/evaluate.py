@@ -17,31 +17,28 @@ def evaluate(
     records: Annotated[Path, typer.Argument(help="JSONL of logos generate.", metavar="RECORDS", show_default=False)],
     truth: Annotated[
         Path | None,
-        typer.Option(
-            "--truth", help="One right answer a row, in the rows' order; reactions as .jsonl or .smi.", show_default=False
-        ),
+        typer.Option("--truth", help="One right answer a row, in the rows' order: .jsonl, .smi, .fasta.", show_default=False),
     ] = None,
     novel_against: Annotated[
-        Path | None, typer.Option("--novel-against", help="Molecules that count as known.", show_default=False)
+        Path | None,
+        typer.Option("--novel-against", help="Molecules, materials or sequences that are known.", show_default=False),
     ] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Count validity, top-k, novelty of stored records.
+    """Judge stored records against what is known.
 
     \b
     Example: logos evaluate ranked.jsonl --truth reactions.jsonl
     """
     from logos_cli.benchmarks.evaluation import evaluate_records
-    from logos_cli.benchmarks.truths import read_molecules
     from logos_cli.console import note
     from logos_cli.records import read_records
 
-    known = read_molecules(novel_against) if novel_against else None
     stored = list(read_records(records))
     if not stored:
         note(f"{records}: no records")
-    found = evaluate_records(stored, truth, known)
+    found = evaluate_records(stored, truth, novel_against)
     if as_json:
         sys.stdout.write(json.dumps({"records": str(records), "tasks": found}, indent=2) + "\n")
         return
@@ -50,7 +47,7 @@ def evaluate(
 
 
 # Figures that are no rates; all others are shown in percent.
-_NUMBERS = ("mrr", "internal_diversity")
+_NUMBERS = ("mrr", "internal_diversity", "residue_mcc", "similarity_mean", "similarity_best")
 
 
 def shown(figures: dict[str, Any], lead: str = "") -> Iterator[str]:

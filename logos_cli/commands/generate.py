@@ -62,12 +62,7 @@ def generate(
     valid_only: Annotated[bool, typer.Option("--valid-only", help="Leave out invalid answers and failed rows.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
-    form: Annotated[
-        options.Form | None,
-        typer.Option(
-            "--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False
-        ),
-    ] = None,
+    form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = 4.5,
     chain: options.Chain = None,

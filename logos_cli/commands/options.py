@@ -22,6 +22,11 @@ class Format(StrEnum):
     fasta = "fasta"
 
 
+class ScoreFormat(StrEnum):
+    jsonl = "jsonl"
+    csv = "csv"
+
+
 class Form(StrEnum):
     wrapped = "wrapped"
     protein = "protein"
@@ -90,6 +95,10 @@ PocketFrom = Annotated[
     typer.Option("--pocket-from", help="A ligand's name in the structure, or residues: A:57,A:102.", show_default=False),
 ]
 Cutoff = Annotated[float, typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket.")]
+LigandForm = Annotated[
+    Form | None,
+    typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if the runtime was built for it.")]
 
 

@@ -37,7 +37,10 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
     for row in islice(read_rows(path or "-", reading, blank), limit):
         if row.site and told < TOLD:
             told += 1
-            note(f"{row.id}: {'; '.join((f'chain {row.site.chain}, {len(row.value or ())} residues', *row.site.notes))}")
+            parts = [f"chain {row.site.chain}, {len(row.value or ())} residues", *row.site.notes]
+            if row.pocket:
+                parts.append(f"pocket of {len(row.pocket)}: {' '.join(str(one) for one in row.site.own(row.pocket))}")
+            note(f"{row.id}: {'; '.join(parts)}")
         yield row
 
 

@@ -43,5 +43,8 @@ def shown(task: dict[str, Any]) -> str:
         lines += wrap(task[name], 78, initial_indent=f"  {name:<7} ", subsequent_indent=" " * 10)
     lines.append(f"  stops   {', '.join(task['stops'])}")
     for source, settings in by_source.items():
-        lines += [*wrap(f"{source}:", 78, initial_indent="  ", subsequent_indent="    "), *wrap(", ".join(settings), 76, initial_indent="    ", subsequent_indent="    ")]
+        lines += [
+            *wrap(f"{source}:", 78, initial_indent="  ", subsequent_indent="    "),
+            *wrap(", ".join(settings), 76, initial_indent="    ", subsequent_indent="    "),
+        ]
     return "\n".join(lines) + "\n"

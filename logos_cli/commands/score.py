@@ -1,0 +1,127 @@
+"""logos score antibodies.fasta --task antibody --mutants 'A23V,95-102' --format csv > variants.csv"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from logos_cli.commands import options
+from logos_cli.errors import LogosError, UsageError
+
+
+class ScoresFailed(LogosError):
+    """--strict and a row without a score."""
+
+
+def score(
+    input: Annotated[
+        str | None,
+        typer.Argument(
+            help="Sequences of any modality: .fasta .smi .csv .jsonl .sdf .pdb .cif, also .gz; - or nothing reads stdin.",
+            metavar="INPUT",
+        ),
+    ] = None,
+    model: options.Model = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write here instead of to stdout.", show_default=False)
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            help="What the rows are. Default: by content; FASTA is protein, say antibody where it is.",
+            autocompletion=options.task_names,
+            show_default=False,
+        ),
+    ] = None,
+    mutants: Annotated[
+        str | None,
+        typer.Option(
+            "--mutants",
+            help="Point mutations A23V,A23V+K45R, places 23,45-50 for all nineteen, or a file of them.",
+            show_default=False,
+        ),
+    ] = None,
+    each_token: Annotated[bool, typer.Option("--each-token", help="Add every token with its log-probability.")] = False,
+    format: Annotated[options.ScoreFormat, typer.Option("--format")] = options.ScoreFormat.jsonl,
+    form: options.LigandForm = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Most sequences read at once; changes no figure.")] = 32,
+    limit: options.Limit = None,
+    device: options.DeviceOption = options.Device.auto,
+    threads: options.Threads = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no score.")] = False,
+    pocket_from: options.PocketFrom = None,
+    cutoff: options.Cutoff = 4.5,
+    chain: options.Chain = None,
+    smiles_column: options.SmilesColumn = None,
+    sequence_column: options.SequenceColumn = None,
+    id_column: options.IdColumn = None,
+    debug: options.Debug = False,
+) -> None:
+    """Log-likelihood of given sequences, or of mutants.
+
+    \b
+    Example: logos score vh.fasta --task antibody --mutants 97-106 --format csv
+    """
+    from logos_cli.commands.generate_run import counted
+    from logos_cli.commands.models import open_model
+    from logos_cli.commands.rows_input import look_ahead, read_limited, total_rows
+    from logos_cli.console import note, progress
+    from logos_cli.engine import EngineSettings
+    from logos_cli.lines import Blank
+    from logos_cli.mutants import Mutations
+    from logos_cli.row import Reading
+    from logos_cli.scoring import CHAINS, ScoreFormatter, ScorePlan, score_records
+    from logos_cli.tasks import task_named
+
+    chosen = task_named(task or "ligand", form.value if form else None) if task or form else None
+    if mutants is not None and chosen is not None and chosen.name not in CHAINS:
+        raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
+    if input is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
+    plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token)
+    wants = chosen.wants if chosen else "sequence" if mutants else "any"
+    reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff)
+    blank = Blank()
+    rows, _ = look_ahead(read_limited(input, reading, limit, blank))
+    formatter = ScoreFormatter(format.value)
+    scored = failed = 0
+    with written(out) as stream:
+        engine = open_model(model, EngineSettings(device.value, threads, batch, note))
+        started = time.monotonic()
+        try:
+            with progress("score", total_rows(input, reading, limit), "rows") as bar:
+                for record in score_records(rows, plan, engine):
+                    stream.write(formatter.lines(record))
+                    stream.flush()
+                    scored, failed = scored + (record.error is None), failed + (record.error is not None)
+                    bar.advance(record.mutant is None)
+        finally:
+            engine.close()
+    if not scored + failed:
+        note("no rows in the input, no scores")
+        return
+    told = [f"{counted(scored, 'sequence')} scored"]
+    told += [f"{failed:,} could not be (see error)"] if failed else []
+    told += [f"{counted(blank.lines, 'blank line')} skipped"] if blank.lines else []
+    note("; ".join([*told, f"{time.monotonic() - started:.1f} s"]))
+    if strict and failed:
+        raise ScoresFailed(f"{failed} of {scored + failed} sequences could not be scored (--strict)")
+
+
+@contextmanager
+def written(out: Path | None) -> Iterator[IO[str]]:
+    """stdout, or a file that appears when it is complete."""
+    from logos_cli.files import atomic
+
+    if out is None:
+        yield sys.stdout
+        return
+    with atomic(out) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        yield stream

@@ -1,0 +1,88 @@
+"""Point mutations of a sequence: `A23V` (counted from 1), several at once as `A23V+K45R`, all nineteen at a place as `23`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from logos_cli.chem import shortened
+from logos_cli.errors import UsageError
+from logos_cli.residues import STANDARD
+
+_MUTATION = re.compile(r"([A-Z])(\d{1,6})([A-Z])")
+_PLACES = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`name` as asked for; `sequence` empty and `error` set if the sequence does not allow it."""
+
+    name: str
+    sequence: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Mutations:
+    """What --mutants asks for: variants by name, and places (first, last) of which all single mutants are wanted."""
+
+    items: tuple[str | tuple[int, int], ...]
+
+    @classmethod
+    def parse(cls, spec: str) -> Mutations:
+        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file with one of them a line. Raises UsageError."""
+        if Path(spec).is_file():
+            spec = ",".join(Path(spec).read_text("utf-8").split())
+        items: list[str | tuple[int, int]] = []
+        for part in filter(None, (part.strip().upper() for part in spec.split(","))):
+            places = _PLACES.fullmatch(part)
+            if places:
+                items.append((int(places[1]), int(places[2] or places[1])))
+            elif all(_MUTATION.fullmatch(one) for one in part.split("+")):
+                items.append(part)
+            else:
+                raise UsageError(f"--mutants {shortened(part)}: give mutations as A23V, A23V+K45R, or places as 23 or 45-50")
+        if not items:
+            raise UsageError("--mutants is empty: give mutations as A23V, or places as 23 or 45-50")
+        return cls(tuple(items))
+
+    def of(self, sequence: str) -> Iterator[Mutant]:
+        """Each variant once, in the order asked for; one that does not fit the sequence says why."""
+        seen: set[str] = set()
+        for item in self.items:
+            for mutant in [named(item, sequence)] if isinstance(item, str) else all_at(*item, sequence):
+                if mutant.name not in seen:
+                    seen.add(mutant.name)
+                    yield mutant
+
+
+def named(name: str, sequence: str) -> Mutant:
+    letters = list(sequence)
+    touched: set[int] = set()
+    for match in map(_MUTATION.fullmatch, name.split("+")):
+        assert match is not None  # as parsed
+        old, place, new = match[1], int(match[2]), match[3]
+        if not 1 <= place <= len(sequence):
+            return Mutant(name, error=f"residue {place} is out of range: the sequence has {len(sequence)} residues, from 1")
+        if sequence[place - 1] != old:
+            return Mutant(name, error=f"residue {place} is {sequence[place - 1]}, not {old}")
+        if new not in STANDARD:
+            return Mutant(name, error=f"{new} is not one of the twenty standard residues")
+        if new == old or place in touched:
+            return Mutant(name, error="changes nothing" if new == old else f"changes residue {place} twice")
+        touched.add(place)
+        letters[place - 1] = new
+    return Mutant(name, "".join(letters))
+
+
+def all_at(first: int, last: int, sequence: str) -> Iterator[Mutant]:
+    """The nineteen others at each place from `first` to `last`."""
+    if not 1 <= first <= last <= len(sequence):
+        asked = str(first) if first == last else f"{first}-{last}"
+        yield Mutant(asked, error=f"place {asked} is out of range: the sequence has {len(sequence)} residues, from 1")
+        return
+    for place in range(first, last + 1):
+        old = sequence[place - 1]
+        yield from (named(f"{old}{place}{new}", sequence) for new in STANDARD if new != old)
