@@ -44,6 +44,7 @@ soak: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_tasks.py
 
 format: $(STAMP)
 	$(BIN)/ruff format .

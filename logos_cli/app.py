@@ -10,11 +10,13 @@ from logos_cli import __version__
 from logos_cli.commands.bench import bench
 from logos_cli.commands.convert import convert
 from logos_cli.commands.doctor import doctor
+from logos_cli.commands.draw import draw
 from logos_cli.commands.evaluate import evaluate
 from logos_cli.commands.generate import generate
 from logos_cli.commands.inspect import inspect
 from logos_cli.commands.pull import pull
 from logos_cli.commands.quantize import quantize
+from logos_cli.commands.score import score
 from logos_cli.commands.tasks import tasks
 
 app = typer.Typer(
@@ -29,7 +31,9 @@ app.command()(pull)
 app.command()(convert)
 app.command()(quantize)
 app.command()(generate)
+app.command()(score)
 app.command()(evaluate)
+app.command()(draw)
 app.add_typer(bench)
 app.command()(inspect)
 app.command()(tasks)

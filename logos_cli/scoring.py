@@ -32,8 +32,9 @@ CHAINS = ("protein", "antibody")
 
 @dataclass(frozen=True)
 class ScoreRecord:
-    """`logprob` is natural, summed over `tokens` tokens. `delta` is that of a mutant minus the wild type's, `rank` its
-    place among the row's mutants; `mutant` is None for the wild type. `each` are the tokens, one by one."""
+    """`logprob` is natural, summed over `tokens` tokens: those of `text`, which follows the task's prompt, and of its end.
+    `delta` is that of a mutant minus the wild type's, `rank` its place among the row's mutants; `mutant` is None for the
+    wild type. `each` are the tokens, one by one."""
 
     row: int
     id: str
@@ -46,6 +47,7 @@ class ScoreRecord:
     delta: float | None = None
     rank: int | None = None
     error: str | None = None
+    text: str | None = None
     each: list[tuple[str, float]] | None = None
     columns: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -151,26 +153,36 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
     try:
         if plan.mutations is None:
             base = replace(base, input=shown if row.text is not None else task.prompt(row).shown or shown)
-            yield _Waiting(base), encoded(task, row, engine)
+            yield scored(base, task, row, engine)
             return
         if task.name not in CHAINS or not isinstance(row.value, str):
             raise RowError(f"--mutants changes residues of a protein or an antibody; this row is scored as {task.name}")
         sequence = residues(row.value)
         variants = list(plan.mutations.of(sequence))
         base = replace(base, input=sequence)
-        yield _Waiting(base, last=False), encoded(task, replace(row, value=sequence), engine)
+        yield scored(base, task, replace(row, value=sequence), engine, last=False)
         for place, mutant in enumerate(variants, 1):
-            waiting = _Waiting(replace(base, mutant=mutant.name, error=mutant.error), last=place == len(variants))
-            yield waiting, None if mutant.error else encoded(task, replace(row, value=mutant.sequence), engine)
+            record, last = replace(base, mutant=mutant.name, error=mutant.error), place == len(variants)
+            if mutant.error:
+                yield _Waiting(record, last=last), None
+            else:
+                yield scored(record, task, replace(row, value=mutant.sequence), engine, last)
     except RowError as error:
         yield _Waiting(replace(base, error=str(error))), None
 
 
-def encoded(task: Task, row: Row, engine: Engine) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(prompt, continuation) of a row with a known answer. Raises RowError for one without, or longer than the context."""
+def scored(
+    record: ScoreRecord, task: Task, row: Row, engine: Engine, last: bool = True
+) -> tuple[_Waiting, tuple[Sequence[int], Sequence[int]]]:
+    """The record and its (prompt, continuation). Raises RowError for a row without an answer, or longer than the context."""
     known = task.known(row)
     if known is None:
         raise RowError(f"no answer to score in this row: {task.name} needs its prompt and what follows")
+    return _Waiting(replace(record, text=known[1]), last=last), encoded(task, known, engine)
+
+
+def encoded(task: Task, known: tuple[str, str], engine: Engine) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(prompt, continuation) in tokens, the task's end included. Raises RowError for what the context cannot hold."""
     prompt, whole = engine.encode(known[0]), engine.encode("".join(known))
     if not prompt:
         prompt = whole[:1]  # a tokenizer without a start token: nothing stands before the first one

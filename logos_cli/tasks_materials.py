@@ -13,15 +13,14 @@ def material_prompt(row: Row) -> Prompt:
     if row.text is not None:
         if not row.text.startswith("<MaterialS>") or "<MaterialE>" in row.text:
             raise RowError(f"the text is not <MaterialS> and perhaps a material's beginning: {shortened(row.text)}")
-        prefix = row.text.removeprefix("<MaterialS>")
-    elif row.material is not None:
-        prefix = f"<MetalS>{refuse_markers(row.material[0])}<MetalE>"
+        shown = prefix = row.text.removeprefix("<MaterialS>")
     else:
-        node = refuse_markers(row.value.strip()) if isinstance(row.value, str) else ""
-        if node and not written(node):
-            raise RowError(f"not a SMILES, even unsanitized: {shortened(node)}")
-        prefix = f"<MetalS>{node}<MetalE>" if node else ""
-    return Prompt("<MaterialS>" + prefix, prefix, prefix=prefix)
+        value = row.material[0] if row.material else row.value
+        shown = refuse_markers(value.strip()) if isinstance(value, str) else ""
+        if shown and not written(shown):
+            raise RowError(f"not a SMILES, even unsanitized: {shortened(shown)}")
+        prefix = f"<MetalS>{shown}<MetalE>" if shown else ""
+    return Prompt("<MaterialS>" + prefix, shown, prefix=prefix)
 
 
 def known_material(row: Row) -> tuple[str, str] | None:

@@ -16,9 +16,9 @@ from logos_cli.row import Row
 
 FORMS = ("wrapped", "protein", "smiles")
 _PROTEIN = r"(<ProteinS>((?:(?!<Protein[SE]>).)+)<ProteinE>)"
-_SEARCH = re.compile(rf"{_PROTEIN}(?:<Search>(?:<ProteinS>(.+?)(?:<ProteinE>)?)?)?")
+_SEARCH = re.compile(rf"{_PROTEIN}(?:<Search>(?:<ProteinS>(?:(.+?)(?:<ProteinE>)?)?)?)?")
 _COMPLEX = re.compile(rf"{_PROTEIN}(?:<MoleculeS>(?:(.+)<MoleculeE>)?)?")
-_TRANS = re.compile(rf"{_PROTEIN}(?:<Trans>(?:<ProteinS>(.+?)(?:<ProteinE>)?)?)?")
+_TRANS = re.compile(rf"{_PROTEIN}(?:<Trans>(?:<ProteinS>(?:(.+?)(?:<ProteinE>)?)?)?)?")
 USUAL_STEP = 8  # every eighth residue in pocket markers: about what pockets have
 
 

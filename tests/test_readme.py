@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+from logos_cli.tasks import TASKS
+
 LOGOS = Path(sys.executable).with_name("logos")
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -79,13 +81,30 @@ def test_every_option_shown_exists(logos: Callable[..., Run]) -> None:
     def helped(command: str) -> str:
         return logos(*command.split(), "--help").out
 
-    texts = README + (ROOT / "docs" / "verify.md").read_text()
-    names = r"pull|convert|quantize|generate|evaluate|bench latency|bench accuracy|bench report|inspect"
+    texts = README + "".join((ROOT / "docs" / name).read_text() for name in ("verify.md", "tasks.md"))
+    names = r"pull|convert|quantize|generate|score|draw|evaluate|bench latency|bench accuracy|bench report|inspect"
     shown = re.findall(rf"logos ({names})\b([^|`\n#]*)", texts)
     assert len(shown) > 20
     for command, rest in shown:
         for option in re.findall(r"(?<!\S)\[?(--?[a-z][a-z-]*)", rest):
             assert option in helped(command), f"logos {command} has no {option}"
+
+
+def test_each_task_has_an_example_that_the_page_shows() -> None:
+    page = (ROOT / "docs" / "tasks.md").read_text()
+    for name in [*(name for name in TASKS if name != "raw"), "score"]:
+        lines = (ROOT / "examples" / f"{name}.sh").read_text().splitlines()
+        commands = [line for line in lines if "logos " in line and not line.startswith("#")]
+        assert commands and f"## {name}: " in page, name
+        assert all(f"    $ {command}\n" in page for command in commands), f"run: make docs ({name})"
+
+
+@pytest.mark.parametrize("name", ["antibody", "ligand", "score"])
+def test_examples_run(name: str, private_cache: Path, tmp_path: Path) -> None:
+    """Three of them here, of each kind of input; `make docs` runs them all."""
+    found = os.environ | {"PATH": f"{LOGOS.parent}:{os.environ['PATH']}", "LOGOS_MODEL": "nano", "TMPDIR": str(tmp_path)}
+    done = subprocess.run(["sh", ROOT / "examples" / f"{name}.sh"], env=found, check=False, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout and "Traceback" not in done.stderr, done.stderr
 
 
 def test_the_shown_answers_are_of_the_bundled_examples() -> None:

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from logos_cli.grammar import MATERIAL, MOLECULE, Marked, read_marked
 from logos_cli.residues import STANDARD
 
-_POCKET = re.compile("<PocketS>([A-Z])<PocketE>|([A-Z])")
-_POCKETS = re.compile(f"(?:{_POCKET.pattern})*")
-_MATERIAL = re.compile("<MetalS>(.+?)<MetalE>((?:<MoleculeS>.+?<MoleculeE>)+)<MaterialE>")
-_LINKER = re.compile("<MoleculeS>(.+?)<MoleculeE>")
 
-
-@dataclass(frozen=True)
-class Search:
-    """An answer of the binding-site task: the protein as it was repeated, and the residues it marked, from 0."""
-
-    sequence: str
-    pocket: frozenset[int]
-
-
-def read_search(text: str) -> Search | None:
+def read_search(text: str) -> Marked | None:
     """The answer after `…<Search><ProteinS>`; None if it is not residues, some of them wrapped, and `<ProteinE>`."""
     body = text.removesuffix("<ProteinE>")
-    if body == text or not _POCKETS.fullmatch(body):
-        return None
-    pairs = _POCKET.findall(body)
-    marked = frozenset(place for place, (inside, _) in enumerate(pairs) if inside)
-    return Search("".join(inside or outside for inside, outside in pairs), marked)
+    found = read_marked(body) if body != text else None
+    return found if found and all(len(one) == 1 for one in found.inside) else None
 
 
 def repeated(text: str, sequence: str) -> frozenset[int] | None:
     """The residues that an answer marks if it repeats `sequence` exactly, else None."""
     found = read_search(text)
-    return found.pocket if found and found.sequence == sequence else None
+    return frozenset(place - 1 for place in found.pocket) if found and found.sequence == sequence else None
 
 
 def voted(answers: Sequence[Collection[int]]) -> frozenset[int]:
@@ -59,5 +42,5 @@ def chain_of(text: str, name: str) -> str | None:
 
 def read_material(text: str) -> tuple[str, list[str]] | None:
     """Node and linkers of a material's text after `<MaterialS>`, or None."""
-    match = _MATERIAL.fullmatch(text)
-    return (match[1], _LINKER.findall(match[2])) if match else None
+    match = MATERIAL.fullmatch(text)
+    return (match[1], MOLECULE.findall(match[2])) if match else None

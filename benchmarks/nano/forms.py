@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from logos_cli.residues import RESIDUE_SMILES
+from logos_cli.grammar import protein, wrap
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,13 @@ class Protein:
         return cls(sequence, frozenset(place - 1 for place in pocket))
 
 
-def protein(sequence: str) -> str:
-    return f"<ProteinS>{sequence}<ProteinE>"
+def wrapped(given: Protein, smiles: bool = False) -> str:
+    """Pocket form (1): every pocket residue between pocket markers; with `smiles` form (2), the residue as SMILES."""
+    return protein(given.sequence, {place + 1 for place in given.pocket}, smiles)
 
 
 def molecules(smiles: Sequence[str]) -> str:
-    return "".join(f"<MoleculeS>{text}<MoleculeE>" for text in smiles)
-
-
-def wrapped(given: Protein, smiles: bool = False) -> str:
-    """Pocket form (1): every pocket residue between pocket markers; with `smiles` form (2), the residue as SMILES."""
-    parts = []
-    for place, residue in enumerate(given.sequence):
-        if place in given.pocket:
-            parts.append(f"<PocketS>{RESIDUE_SMILES[residue] if smiles else residue}<PocketE>")
-        else:
-            parts.append(residue)
-    return protein("".join(parts))
+    return "".join(map(wrap, smiles))
 
 
 def pocket(given: Protein, form: int) -> Document:

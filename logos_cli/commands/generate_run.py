@@ -94,6 +94,8 @@ def run(
 
 
 def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
+    from logos_cli.console import counted
+
     if tally.rows == 0:
         return "no rows in the input, no records" + (f" ({blank} blank lines)" if blank else "")
     parts = [counted(tally.rows, "row")]
@@ -108,7 +110,3 @@ def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
     speed = done / max(seconds, 0.05)
     parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
     return "; ".join(parts)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

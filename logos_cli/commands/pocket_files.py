@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logos_cli.console import counted
 from logos_cli.errors import OutputError
 from logos_cli.files import atomic
 
@@ -50,5 +51,5 @@ class PocketFiles:
             beside.write_text(text, encoding="utf-8")
 
     def told(self) -> str:
-        more = f"; {self.without} rows without one, as they came without a structure or gave no answer" if self.without else ""
-        return f"{self.folder}: {len(self.names)} structures with B-factors{more}"
+        more = f"; none for {counted(self.without, 'row')} without a structure or an answer" if self.without else ""
+        return f"{self.folder}: {counted(len(self.names), 'structure')} with B-factors{more}"

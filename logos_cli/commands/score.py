@@ -69,10 +69,9 @@ def score(
     \b
     Example: logos score vh.fasta --task antibody --mutants 97-106 --format csv
     """
-    from logos_cli.commands.generate_run import counted
     from logos_cli.commands.models import open_model
     from logos_cli.commands.rows_input import look_ahead, read_limited, total_rows
-    from logos_cli.console import note, progress
+    from logos_cli.console import counted, note, progress
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
     from logos_cli.mutants import Mutations

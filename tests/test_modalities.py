@@ -1,0 +1,181 @@
+"""Each task from a real file to records, on nano."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+
+from logos_cli.chem import canonical, written
+from logos_cli.residues import STANDARD
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+BRD = EXAMPLES / "4cup.cif.gz"
+Logos = Callable[..., Run]
+
+
+def test_proteins_and_antibodies_from_nothing(logos_here: Logos) -> None:
+    for task in ("protein", "antibody"):
+        found = logos_here("generate", task, "-m", "nano", "-n", 3, "--max-tokens", 300)
+        assert found.code == 0 and len(found.lines) == 3
+        for record in found.lines:
+            assert record["task"] == task and record["input"] == ""
+            assert not record["valid"] or set(record["answer"]) <= set(STANDARD)
+    fasta = logos_here("generate", "antibody", "-m", "nano", "-n", 4, "--format", "fasta").out
+    assert fasta.startswith(">1/") and max(map(len, fasta.splitlines())) <= 60
+
+
+def test_an_antibody_goes_on_from_its_first_residues(logos_here: Logos, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix.fasta"
+    prefix.write_text(">vh trastuzumab, framework 1\r\nEVQLVESGGGLVQPGGSLRLSCAAS\r\n>bad\r\nEVQX\r\n")
+    good, also, bad = logos_here("generate", "antibody", prefix, "-m", "nano", "-n", 2).lines[:3]
+    for record in (good, also):
+        assert record["input"] == "EVQLVESGGGLVQPGGSLRLSCAAS" and record["id"] == "vh"
+        assert not record["valid"] or record["answer"].startswith(record["input"])
+    assert bad["id"] == "bad" and "'X' at residue 4" in bad["error"]
+
+
+def test_binding_sites_of_a_structure_and_its_bfactors(logos_here: Logos, tmp_path: Path) -> None:
+    found = logos_here(
+        "generate", "pocket", BRD, "-m", "nano", "-n", 8, "--top", 1, "--consensus", 0.1, "--bfactors", tmp_path / "b"
+    )
+    (record,) = found.lines
+    assert found.code == 0 and record["samples"] == 8 and len(record["frequency"]) == len(record["input"]) == 115
+    assert record["answer"] == [i for i, f in enumerate(record["frequency"], 1) if f >= 0.1]
+    assert record["faithful"] + sum((record.get("unfaithful") or {}).values()) == 8
+    assert len(record["residues"]) == len(record["answer"]) and all(one.startswith("A:") for one in record["residues"])
+    lines = (tmp_path / "b" / "4cup_pocket.pdb").read_text().splitlines()
+    factors = {int(line[22:26]): float(line[60:66]) for line in lines if line.startswith("ATOM")}
+    for own, place in zip(record["residues"], record["answer"], strict=True):
+        assert factors[int(own.removeprefix("A:"))] == pytest.approx(100 * record["frequency"][place - 1], abs=0.01)
+    assert "B-factors" in found.err and "chain A, 115 residues" in found.err
+
+
+def test_single_binding_site_answers(logos_here: Logos) -> None:
+    records = logos_here("generate", "pocket", EXAMPLES / "proteins.fasta", "-m", "nano", "-n", 2, "--limit", 1).lines
+    assert [record["sample"] for record in records] == [0, 1]
+    for record in records:
+        repeated = record["text"].replace("<PocketS>", "").replace("<PocketE>", "") == record["input"] + "<ProteinE>"
+        assert record["valid"] == repeated and (record["answer"] is not None) == repeated
+
+
+@pytest.mark.parametrize("form", ["wrapped", "protein", "smiles"])
+def test_ligands_for_a_pocket(logos_here: Logos, form: str) -> None:
+    arguments = ("--pocket-from", "ZYB", "--form", form, "--props", "mw,sa", "--similar-to", EXAMPLES / "drugs.smi")
+    records = logos_here("generate", "ligand", BRD, "-m", "nano", "-n", 3, *arguments).lines
+    assert len(records) == 3
+    for record in records:
+        assert record["site"]["chain"] == "A" and len(record["site"]["residues"]) == len(record["site"]["pocket"]) == 6
+        if record["valid"]:
+            assert canonical(record["answer"]) == record["answer"] and record["props"]["mw"] > 0
+            assert 0 <= record["similarity"]["tanimoto"] <= 1
+        else:
+            assert "props" not in record
+
+
+def test_a_pocket_answer_is_the_next_tasks_input(logos_here: Logos) -> None:
+    line = json.dumps(
+        {"schema": 1, "row": 0, "id": "p", "task": "pocket", "input": "MKTAYIAKQR", "answer": [2, 5], "valid": True}
+    )
+    (record,) = logos_here("generate", "ligand", "-", "-m", "nano", "--max-tokens", 60, stdin=line).lines
+    assert record["site"] == {"pocket": [2, 5]} and record["input"] == "MKTAYIAKQR"
+
+
+def test_expanded_pockets(logos_here: Logos) -> None:
+    found = logos_here(
+        "generate", "expand", EXAMPLES / "proteins.fasta", "-m", "nano", "--pocket-from", "8,44,68", "--limit", 1
+    )
+    (record,) = found.lines
+    assert record["site"]["pocket"] == [8, 44, 68] and record["valid"] == (record["error"] is None)
+
+
+def test_materials(logos_here: Logos) -> None:
+    records = logos_here("generate", "material", "-m", "nano", "-n", 12).lines
+    valid = [record["answer"] for record in records if record["valid"]]
+    assert valid and all(written(one["metal"]) and all(map(canonical, one["linkers"])) for one in valid)
+    node = logos_here("generate", "material", "-", "-m", "nano", stdin="[Cu][Cu] paddlewheel\n").lines[0]
+    assert node["id"] == "paddlewheel" and (not node["valid"] or node["answer"]["metal"] == "[Cu][Cu]")
+
+
+def test_molecules_from_a_prefix_and_from_sdf(logos_here: Logos) -> None:
+    record = logos_here("generate", "molecule", "-", "-m", "nano", stdin="O=C(O)c1ccc\n").lines[0]
+    assert record["input"] == "O=C(O)c1ccc" and (
+        not record["valid"] or "C(=O)O" in record["answer"] or "O=C(O)" in record["answer"]
+    )
+    found = logos_here("generate", "retro", EXAMPLES / "drugs.sdf", "-m", "nano", "--top", 1, "-n", 4)
+    assert [record["id"] for record in found.lines] == ["aspirin", "paracetamol", "ibuprofen", "naproxen"]
+
+
+def test_a_cut_is_said_before_it_happens(logos_here: Logos) -> None:
+    long = ">long\n" + "MKTAYIAKQR" * 60 + "\n>short\nMKTAYIAKQR\n"
+    found = logos_here("generate", "pocket", "-", "-m", "nano", stdin=long)
+    first, second = found.lines
+    assert first["sample"] is None and "would be cut: the prompt leaves" in first["error"] and second["sample"] == 0
+    short = logos_here("generate", "pocket", "-", "-m", "nano", "--max-tokens", 5, stdin=">a\nMKTAYIAKQR\n")
+    assert "give --max-tokens" in short.lines[0]["error"]
+    tight = logos_here("generate", "pocket", "-", "-m", "nano", "--max-tokens", 12, stdin=">a\nMKTAYIAKQR\n")
+    assert "row 1 (a): the answer repeats the protein" in tight.err and tight.lines[0]["sample"] == 0
+    ligand = logos_here(
+        "generate", "ligand", "-", "-m", "nano", "--form", "protein", "-n", 1, stdin=">a\n" + "MKTAYIAKQR" * 95 + "\n"
+    )
+    assert "answers may be cut" in ligand.err
+
+
+BAD: list[tuple[str, str, str, str]] = [
+    ("pocket", ">a\nATGGCCATTGTAATGGGC\n", "", "nucleic acid"),
+    ("pocket", ">a\n>b\nMKTAYIAKQR\n", "", "no sequence follows"),
+    ("ligand", '{"sequence": "MKT", "pocket": [9]}\n', "", "pocket residue 9 is out of range"),
+    ("ligand", ">a\nMKT\n", "--pocket-from=STI", "needs a structure"),
+    ("pocket", "HEADER    X\nATOM      1  N   ALA", "", "not a readable PDB file"),
+    ("material", "(((\n", "", "not a SMILES, even unsanitized"),
+    ("expand", ">a\nMKT\n", "", "no pocket in this row"),
+]
+
+
+@pytest.mark.parametrize(("task", "text", "option", "reason"), BAD)
+def test_bad_input_is_an_error_record(logos_here: Logos, task: str, text: str, option: str, reason: str) -> None:
+    found = logos_here("generate", task, "-", "-m", "nano", *([option] if option else []), stdin=text)
+    assert found.code == 0 and "Traceback" not in found.err
+    assert reason in found.lines[0]["error"] and found.lines[0]["sample"] is None
+    assert "1 row without an answer (see error)" in found.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("pocket", BRD, "--format", "smi"), "--format smi holds molecules"),
+        (("molecule", "--format", "fasta"), "--format fasta holds sequences"),
+        (("pocket", BRD, "--props", "mw"), "of single molecules"),
+        (("molecule", "--props", "weight"), "no property 'weight'"),
+        (("pocket", BRD, "--bfactors", "x"), "add --top"),
+        (("pocket", BRD, "--form", "smiles"), "pocket has one form"),
+        (("retro", EXAMPLES / "proteins.fasta"), "holds sequences (FASTA)"),
+        (("protein", EXAMPLES / "drugs.sdf"), "holds molecules (SDF)"),
+    ],
+)
+def test_what_does_not_fit_together_is_one_line(logos_here: Logos, arguments: Any, reason: str) -> None:
+    found = logos_here("generate", *arguments, "-m", "nano")
+    assert found.code in (1, 2) and reason in found.err and found.out == "" and found.err.count("\n") == 1
+
+
+def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:
+    """Killed in the middle and resumed, the file is the same as that of an uninterrupted run."""
+    rows = tmp_path / "rows.fasta"
+    rows.write_text("".join(f">{i}\nMKTAYIAKQR{'ACDEFGHIKL'[i]}\n" for i in range(8)))
+    options = ("-m", "nano", "--top", "1", "-n", "4")
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    assert logos_here("generate", "pocket", rows, *options, "-o", whole).code == 0
+    command = [sys.executable, "-m", "logos_cli", "generate", "pocket", str(rows), *options, "-o", str(cut)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        partial = tmp_path / "cut.jsonl.partial"
+        while running.poll() is None and not (partial.exists() and partial.read_text().count("\n") >= 2):
+            pass
+        running.kill()
+    assert logos_here("generate", "pocket", rows, *options, "-o", cut, "--resume").code == 0
+    assert cut.read_bytes() == whole.read_bytes()
