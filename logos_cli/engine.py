@@ -74,6 +74,11 @@ class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
 
+    @property
+    def end(self) -> int:
+        """The id of the tokenizer's end-of-text token. Raises TokenizerError if it has none."""
+        ...
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of grammar text, BOS first; markers become their own ids."""
         ...
@@ -91,6 +96,14 @@ class Engine(Protocol):
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
         """Raw log-probability [len(continuation)] of each token of `continuation` after `prompt`."""
+        ...
+
+    def score_many(
+        self, pairs: Iterable[tuple[Sequence[int], Sequence[int]] | None]
+    ) -> Iterator[npt.NDArray[np.float32] | None]:
+        """`score` of each (prompt, continuation), bit for bit, in their order; read together as memory allows, a bounded
+        number of pairs ahead. A None comes back as None. Raises EngineError for an empty prompt and for more tokens
+        than the model's context, after the results before it."""
         ...
 
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:

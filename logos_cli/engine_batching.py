@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from logos_cli.alphabet import Grammar
 from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
+from logos_cli.engine_scoring import CELLS, STREAMS, Blocks, Pair, Reader, Text, Windows, most_outputs
 from logos_cli.engine_slots import PREFILL, ROWS_MIN, ROWS_STEP, Slots, Streams, padded_rows
 from logos_cli.errors import EngineError, UsageError
 from logos_cli.memory import available_bytes
-from logos_cli.sampling import Sampler, Sampling, log_sum_exp
+from logos_cli.sampling import Sampler, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,14 +24,12 @@ KV_SHARE = 0.8
 LOGITS_BYTES = 1 << 25  # of logits handed out at a time: 65 tokens of a 128k vocabulary
 
 
-class Context(Streams, Protocol):
+class Context(Streams, Blocks, Protocol):
     """Streams that can be opened and closed, and that give the logits after every token of a prompt."""
 
     def prefill_pieces(
         self, stream: int, tokens: Sequence[int], outputs: int, piece: int = PREFILL
     ) -> Iterator[npt.NDArray[np.float32]]: ...
-
-    def close(self) -> None: ...
 
 
 class BatchingEngine(ABC):
@@ -39,10 +39,23 @@ class BatchingEngine(ABC):
     settings: EngineSettings
     info: EngineInfo
     vocabulary: int
+    grammar: Grammar | None = None  # of a trimmed vocabulary: what it can write
+    block = PREFILL  # tokens of a sequence that are scored in one call
 
     def __init__(self) -> None:
         self._context: Context | None = None
         self._scoring: Context | None = None
+        self._reader: Reader | None = None
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """See `Engine`. Raises ForeignText for what a trimmed vocabulary cannot write."""
+        if self.grammar is not None:
+            self.grammar.check(text)
+        return self.tokenize(text)
+
+    @abstractmethod
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Ids of `text`, BOS first."""
 
     @abstractmethod
     def marker(self, name: str) -> int: ...
@@ -50,6 +63,10 @@ class BatchingEngine(ABC):
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of `tokens`, markers kept, the tokenizer's own end and padding tokens left out."""
+
+    @property
+    @abstractmethod
+    def end(self) -> int: ...
 
     @property
     @abstractmethod
@@ -91,7 +108,10 @@ class BatchingEngine(ABC):
                     text = self.decode(done.tokens)
                     yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
             except FloatingPointError as error:
-                raise EngineError(f"{self.path}: {error}, the file is damaged; see: logos inspect {self.path}") from None
+                raise self._damaged(error) from None
+
+    def _damaged(self, error: FloatingPointError) -> EngineError:
+        return EngineError(f"{self.path}: {error}, the file is damaged; see: logos inspect {self.path}")
 
     def _cells(self, prompt: int, max_tokens: int) -> int:
         """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""
@@ -149,16 +169,43 @@ class BatchingEngine(ABC):
             left -= len(found)
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
-        import numpy as np
+        (found,) = self.score_many([(prompt, continuation)])
+        assert found is not None, "only None gives None"
+        return found
 
-        tokens = np.array([*prompt, *continuation])
-        found, at = [], 0
-        for piece in self.logits_pieces(tokens.tolist()):
-            after = tokens[at + 1 : at + 1 + len(piece)]
-            raw = np.take_along_axis(piece[: len(after)], after[:, None], axis=1)[:, 0]
-            found.append(raw - log_sum_exp(piece[: len(after)]))
-            at += len(piece)
-        return np.concatenate(found)[len(prompt) - 1 :].astype(np.float32)
+    def score_many(self, pairs: Iterable[Pair | None]) -> Iterator[npt.NDArray[np.float32] | None]:
+        if self.settings.batch < 1:
+            raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
+        for window in Windows(pairs, self.info.context):
+            texts = [text for text in window if text]
+            try:
+                found = iter(self._open_reader(texts).scores(texts) if texts else [])
+            except FloatingPointError as error:
+                raise self._damaged(error) from None
+            for text in window:
+                yield next(found) if text else None
+
+    def _open_reader(self, texts: Sequence[Text]) -> Reader:
+        """One with streams long enough for each of `texts`, and as many as memory allows; the last one if it will do."""
+        outputs = most_outputs(self.vocabulary)
+        block = min(self.block, outputs)
+        longest = max(text.cells(block) for text in texts)
+        if self._reader is None or self._reader.context.cells < longest:
+            self._close_reader()
+            # Powers of two, so that slowly growing sequences do not open one context after the other.
+            cells = max(256, 1 << (longest - 1).bit_length())
+            free = available_bytes()
+            count = min(STREAMS, self.settings.batch, max(1, CELLS // cells))
+            if free is not None:
+                count = min(count, max(1, int(free * KV_SHARE) // (cells * self.kv_bytes_per_token)))
+            while self._reader is None:
+                try:
+                    self._reader = Reader(self.open_context(count, cells, outputs), block, outputs)
+                except EngineError:
+                    if count == 1:
+                        raise
+                    count //= 2
+        return self._reader
 
     def _close_context(self) -> None:
         if self._context:
@@ -170,9 +217,15 @@ class BatchingEngine(ABC):
             self._scoring.close()
             self._scoring = None
 
+    def _close_reader(self) -> None:
+        if self._reader:
+            self._reader.context.close()
+            self._reader = None
+
     def release(self) -> None:
         self._close_context()
         self._close_scoring()
+        self._close_reader()
 
 
 class _Waiting:

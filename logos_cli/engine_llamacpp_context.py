@@ -115,6 +115,22 @@ class Context:
             if wanted:
                 yield self._view(wanted)
 
+    def read(self, first: int, start: int, tokens: npt.NDArray[np.int32], keep: int) -> Iterator[Floats]:
+        """Append `tokens` [S, n] at position `start` of streams first … first + S - 1; the last `keep` logits [keep, V]
+        of each, every array valid until the next."""
+        import numpy as np
+
+        streams, n = tokens.shape
+        count = streams * n
+        self._tokens[:count] = tokens.reshape(-1)
+        self._positions[:count] = np.tile(np.arange(start, start + n), streams)
+        self._pointers[:count] = np.repeat(self._each[first : first + streams], n)
+        self._outputs[:count] = np.tile(np.arange(n) >= n - keep, streams)
+        with self._abortable():
+            self._decode(count)
+        logits = self._view(streams * keep) if keep else np.empty((0, self.vocabulary), np.float32)
+        yield from logits.reshape(streams, keep, self.vocabulary)
+
     @contextmanager
     def _abortable(self) -> Iterator[None]:
         """Let Ctrl-C end a decode in the middle; KeyboardInterrupt follows."""

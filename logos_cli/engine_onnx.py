@@ -7,10 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from logos_cli.alphabet import Grammar
 from logos_cli.engine import EngineInfo, EngineSettings
 from logos_cli.engine_batching import BatchingEngine
+from logos_cli.engine_end import end_of_text
 from logos_cli.engine_onnx_context import OnnxContext, first_line
 from logos_cli.errors import EngineError, ModelFileError
+from logos_cli.gguf_header import TRIM_IDS
 from logos_cli.interrupt import heard, left_behind
 from logos_cli.onnx_folder import OnnxFolder
 from logos_cli.onnx_model import GRAPH
@@ -45,6 +48,7 @@ class OnnxEngine(BatchingEngine):
         self.vocabulary = folder.config.vocabulary
         ends = ids_named(path, "eos_token_id") | ids_named(path, "pad_token_id")
         self.tokens = Tokens(path, self.vocabulary, ends)
+        self.grammar = Grammar(self.tokens.added) if TRIM_IDS in folder.properties else None
         self.info = EngineInfo(
             name=path.resolve().name,
             fingerprint=folder.fingerprint,
@@ -70,7 +74,7 @@ class OnnxEngine(BatchingEngine):
         except Exception as error:  # noqa: BLE001  # ONNX Runtime's errors have no common class but this
             raise ModelFileError(f"{self.path}: ONNX Runtime cannot load it ({first_line(error)}); convert it again") from None
 
-    def encode(self, text: str) -> tuple[int, ...]:
+    def tokenize(self, text: str) -> tuple[int, ...]:
         return self.tokens.encode(text)
 
     def marker(self, name: str) -> int:
@@ -81,6 +85,10 @@ class OnnxEngine(BatchingEngine):
 
     def token_texts(self) -> list[str]:
         return self.tokens.texts()
+
+    @cached_property
+    def end(self) -> int:
+        return end_of_text(self.path, self.tokens)
 
     @cached_property
     def end_tokens(self) -> frozenset[int]:

@@ -82,6 +82,23 @@ class OnnxContext:
             if wanted:
                 yield found
 
+    def read(self, first: int, start: int, tokens: npt.NDArray[np.int32], keep: int) -> Iterator[Floats]:
+        """Append `tokens` [S, n] at position `start` of streams first … first + S - 1; the last `keep` logits [keep, V]
+        of each, every array valid until the next."""
+        import numpy as np
+
+        streams, n = tokens.shape
+        # GroupQueryAttention on a CPU appends more than one token to a single stream only.
+        together = 1 if start else streams
+        kept = max(1, keep)
+        for at in range(0, streams, together):
+            self._seconds = FIRST  # how long it takes depends on its length
+            ids = tokens[at : at + together].astype(np.int64)
+            found = self._run(first + at, together, ids, np.ones((together, start + n), np.int64), kept)
+            for row in range(together):
+                self.lengths[first + at + row] = start + n
+                yield found[row * kept : (row + 1) * kept][kept - keep :]
+
     def step(self, tokens: npt.NDArray[np.int32], positions: npt.NDArray[np.int32]) -> Floats:
         """Decode token b in stream b for b < len(tokens); logits [B, V], valid until the next call."""
         import numpy as np

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
+from logos_cli.engine_end import end_of_text
+from logos_cli.engine_scoring import Pair, Text
 from logos_cli.errors import CheckpointError, EngineError, MissingDependency
 from logos_cli.sampling import Sampler, Sampling, log_sum_exp, uniforms
 from logos_cli.tokens import Tokens, ids_named
@@ -96,6 +99,10 @@ class TorchEngine:
     def marker(self, name: str) -> int:
         return self.tokens.marker(name)
 
+    @cached_property
+    def end(self) -> int:
+        return end_of_text(self.path, self.tokens)
+
     def token_texts(self) -> list[str]:
         return self.tokens.texts()
 
@@ -117,9 +124,17 @@ class TorchEngine:
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
         import numpy as np
 
-        logits = self.logits([*prompt, *continuation])[len(prompt) - 1 : -1]
-        raw = np.take_along_axis(logits, np.array(continuation)[:, None], axis=1)[:, 0]
-        return (raw - log_sum_exp(logits)).astype(np.float32)
+        text = Text.of((prompt, continuation), self.info.context)
+        if text.first == text.length:
+            return np.empty(0, np.float32)
+        logits = self.logits(text.ids[:-1].tolist())[text.first :]
+        raw = np.take_along_axis(logits, text.ids[text.first + 1 :, None], axis=1)[:, 0]
+        return np.asarray(raw - log_sum_exp(logits), np.float32)
+
+    def score_many(self, pairs: Iterable[Pair | None]) -> Iterator[npt.NDArray[np.float32] | None]:
+        """One after the other: a reference need not be fast."""
+        for pair in pairs:
+            yield self.score(*pair) if pair else None
 
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False

@@ -3,6 +3,7 @@
     LogosError                 exit 1
     ├── UsageError             exit 2   options that do not fit together, a missing input
     ├── InputError             a file of rows or records that cannot be read at all
+    │   └── ForeignText        text outside a trimmed vocabulary
     ├── CheckpointError        a checkpoint folder that is not what it says
     ├── ModelFileError         a GGUF file or ONNX folder that cannot be used
     ├── TokenizerError         a vocabulary we cannot reproduce, a marker that is not one token
@@ -29,6 +30,10 @@ class UsageError(LogosError):
 
 
 class InputError(LogosError):
+    pass
+
+
+class ForeignText(InputError):
     pass
 
 

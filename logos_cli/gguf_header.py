@@ -23,6 +23,8 @@ MAGIC = b"GGUF"
 # Key-value types: number -> (struct code, bytes); 8 is a string, 9 an array.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+CONTROL, USER_DEFINED = 3, 4  # types of added tokens
+TRIM_IDS = "logos.trim.ids"  # key of a trimmed vocabulary: each token's id in the whole one
 _MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
 _LONGEST = (
     64 << 20
@@ -70,6 +72,14 @@ class GgufHeader:
     @property
     def context(self) -> int:
         return self.integer(f"{self.text('general.architecture')}.context_length")
+
+    @property
+    def added_tokens(self) -> frozenset[str] | None:
+        """Texts that are matched whole, before any splitting; None for a damaged vocabulary."""
+        tokens, types = self.keys.get("tokenizer.ggml.tokens"), self.keys.get("tokenizer.ggml.token_type")
+        if not isinstance(tokens, list) or not isinstance(types, list) or len(tokens) != len(types):
+            return None
+        return frozenset(text for text, kind in zip(tokens, types, strict=True) if kind in (CONTROL, USER_DEFINED))
 
     @property
     def elements(self) -> int:

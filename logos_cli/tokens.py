@@ -26,6 +26,7 @@ class Tokens:
         except Exception as error:  # noqa: BLE001  # the only type that tokenizers raises
             raise TokenizerError(f"{self.path}: cannot be read ({error}); download it again") from None
         added = {token.content: i for i, token in self.tokenizer.get_added_tokens_decoder().items()}
+        self.added = frozenset(added)
         self.ends = frozenset({*ends, *(added[name] for name in END_NAMES if name in added)})
 
     def encode(self, text: str) -> tuple[int, ...]:
