@@ -13,7 +13,7 @@ from logos_cli.benchmarks.intervals import Estimate, Resamples
 from logos_cli.benchmarks.texts import Text
 from logos_cli.divergence import Shared, TokenComparison, compare
 from logos_cli.engine import Engine
-from logos_cli.errors import EngineError
+from logos_cli.errors import EngineError, ForeignText
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -68,7 +68,10 @@ class Pair:
 
     def tokens(self, ids: Sequence[int], text: str) -> tuple[int, ...] | str:
         """The same text in the model's ids, or in words why it is another sequence there."""
-        found = self.model.encode(text)
+        try:
+            found = self.model.encode(text)
+        except ForeignText as error:
+            return str(error)
         if self.places is None:
             return found if tuple(found) == tuple(ids) else "the model's tokenizer cuts it otherwise"
         missing = next((self.texts[i] for i in ids if self.texts[i] not in self.places), None)

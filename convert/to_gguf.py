@@ -19,6 +19,7 @@ from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.rotary import rope_factors
 from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.errors import CheckpointError, OutputError
+from logos_cli.gguf_header import TRIM_IDS
 from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, seal
 from logos_cli.hub_manifest import read_manifest
 from logos_cli.tensor_values import as_float32
@@ -142,6 +143,8 @@ def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab
         writer.add_string(key, UNKNOWN)  # `seal` fills them in once the data has gone by
     if sampling:
         writer.add_string("logos.sampling", sampling)
+    if checkpoint.kept is not None:
+        writer.add_array(TRIM_IDS, checkpoint.kept)
 
 
 def native_scheme(checkpoint: Checkpoint) -> str:

@@ -9,6 +9,7 @@ from logos_cli.checkpoint import Checkpoint, Config
 from logos_cli.convert.onnx_graph import GraphBuilder
 from logos_cli.convert.rotary import cosines_and_sines
 from logos_cli.errors import CheckpointError
+from logos_cli.gguf_header import TRIM_IDS
 from logos_cli.hub_manifest import read_manifest
 from logos_cli.onnx_model import TABLES, Matrix, OnnxModel, Stored, floats
 
@@ -50,6 +51,8 @@ def to_onnx(checkpoint: Checkpoint, scheme: str) -> OnnxModel:
         matrix = Matrix(tuple(checkpoint.tensors[name] for name in sources(tensor.name)))
         stored.append(Stored((tensor.name,), partial(floats, matrix, kind), matrix))
     properties = {"logos.scheme": scheme}
+    if checkpoint.kept is not None:
+        properties[TRIM_IDS] = " ".join(map(str, checkpoint.kept))
     if manifest := read_manifest(checkpoint.path):
         properties["logos.source"] = f"{manifest.repo}@{manifest.commit}"
         if manifest.license:

@@ -7,8 +7,10 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from logos_cli import engine_llamacpp_library as library
+from logos_cli.alphabet import RESIDUES, lexable
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.to_gguf import PlannedTensor, Progress, data_of
 from logos_cli.errors import ModelFileError, TokenizerError
@@ -48,14 +50,41 @@ def verify_data(path: Path, checkpoint: Checkpoint, planned: Sequence[PlannedTen
                 progress(len(piece))
 
 
-def verify_tokenizer(path: Path, tokenizer_json: Path, count: int = 1000) -> None:
-    """Tokenize `count` texts with `tokenizers` and with the GGUF. Raises TokenizerError for the first that differs."""
+def load_tokenizer(path: Path) -> Any:
     from tokenizers import Tokenizer
 
     try:
-        reference = Tokenizer.from_file(str(tokenizer_json))
+        return Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  # the only type that tokenizers raises
-        raise TokenizerError(f"{tokenizer_json}: cannot be read ({error}); download it again") from None
+        raise TokenizerError(f"{path}: cannot be read ({error}); download it again") from None
+
+
+def grammar_texts(count: int) -> Iterator[str]:
+    """Those of `texts`' kind that stay within the grammar, so that a trimmed vocabulary has them."""
+    rng = random.Random(1)
+    smiles = [piece for piece in _PIECES if lexable(piece)]
+    sequences = [piece for piece in _PIECES if RESIDUES.issuperset(piece)]
+    for _ in range(count):
+        parts = (rng.choices(rng.choice([smiles, sequences]), k=rng.randint(1, 12)) for _ in range(3))
+        yield "".join(rng.choice(MARKERS) + "".join(part) for part in parts)
+
+
+def verify_trim(original: Path, trimmed: Checkpoint, count: int = 1000) -> None:
+    """Compare the cut tokenizer with the whole one on `count` texts of the grammar. Raises TokenizerError."""
+    assert trimmed.kept is not None
+    whole, cut = load_tokenizer(original / "tokenizer.json"), load_tokenizer(trimmed.path / "tokenizer.json")
+    wanted = list(grammar_texts(count))
+    for text, before, after in zip(wanted, whole.encode_batch(wanted), cut.encode_batch(wanted), strict=True):
+        if before.ids != [trimmed.kept[number] for number in after.ids]:
+            raise TokenizerError(
+                f"{original / 'tokenizer.json'}: cut to the grammar it splits {text[:60]!r} differently; "
+                "please report this vocabulary, and convert without --trim-vocab"
+            )
+
+
+def verify_tokenizer(path: Path, tokenizer_json: Path, trimmed: bool = False, count: int = 1000) -> None:
+    """Tokenize `count` texts with `tokenizers` and with the GGUF. Raises TokenizerError for the first that differs."""
+    reference = load_tokenizer(tokenizer_json)
     binding = library.load()
     params = binding.llama_model_default_params()
     params.vocab_only = True
@@ -64,7 +93,7 @@ def verify_tokenizer(path: Path, tokenizer_json: Path, count: int = 1000) -> Non
         raise ModelFileError(f"{path}: llama.cpp cannot load the vocabulary ({library.last_words()})")
     try:
         vocab = binding.llama_model_get_vocab(model)
-        wanted = list(texts(count))
+        wanted = list(grammar_texts(count) if trimmed else texts(count))
         for text, encoded in zip(wanted, reference.encode_batch(wanted, add_special_tokens=False), strict=True):
             raw = text.encode("utf-8")
             buffer = (ctypes.c_int32 * (len(raw) + 2))()

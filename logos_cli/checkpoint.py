@@ -88,9 +88,12 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Checkpoint:
+    """`kept` are the ids of the original vocabulary that a trimmed one has, None for a whole one."""
+
     path: Path
     config: Config
     tensors: Mapping[str, Tensor]
+    kept: tuple[int, ...] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Checkpoint:

@@ -14,6 +14,8 @@ Progress = Callable[[int], None]
 _LAYER = re.compile(r"^(model\.layers|blk)\.\d+\.")
 _RESERVED = re.compile(r"<\|reserved_special_token_\d+\|>|\[PAD\d+\]")
 
+TRIMMED = "cut to the grammar (--trim-vocab)"
+
 
 @dataclass(frozen=True)
 class TensorGroup:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import ModelFileError
-from logos_cli.gguf_header import GgufHeader, GgufTensor, read_header
+from logos_cli.gguf_header import TRIM_IDS, GgufHeader, GgufTensor, read_header
 from logos_cli.gguf_seal import DATA, HEADER
-from logos_cli.inspection import Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
+from logos_cli.inspection import TRIMMED, Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
 
 _PIECE = 16 << 20
-_CONTROL, _USER_DEFINED = 3, 4  # token types
 
 
 def inspect_gguf(path: Path, quick: bool, progress: Progress = lambda _: None) -> Inspection:
@@ -51,17 +50,18 @@ def gguf_provenance(header: GgufHeader) -> dict[str, Any]:
     named = {"name": "general.name", "source": "logos.source", "license": "general.license"}
     if header.sealed:
         named["quantized_from"] = "logos.quantized_from"
-    return {"written_by": written, **{name: header.text(key) for name, key in named.items() if header.text(key)}}
+    cut = {"vocabulary": TRIMMED} if TRIM_IDS in header.keys else {}
+    return {"written_by": written, **cut, **{name: header.text(key) for name, key in named.items() if header.text(key)}}
 
 
 def gguf_vocabulary(header: GgufHeader) -> Vocabulary:
-    tokens, types = header.keys.get("tokenizer.ggml.tokens"), header.keys.get("tokenizer.ggml.token_type")
-    if not isinstance(tokens, list) or not isinstance(types, list) or len(tokens) != len(types):
+    added = header.added_tokens
+    if added is None:
         raise ModelFileError(f"{header.path}: no vocabulary in its header; convert the model again")
-    added = {text for text, kind in zip(tokens, types, strict=True) if kind in (_CONTROL, _USER_DEFINED)}
     adds_bos = header.keys.get("tokenizer.ggml.add_bos_token")
     name = f"{header.text('tokenizer.ggml.model')} {header.text('tokenizer.ggml.pre')}".strip()
-    return read_vocabulary(len(tokens), added, name, adds_bos if isinstance(adds_bos, bool) else None)
+    size = len(header.keys["tokenizer.ggml.tokens"])
+    return read_vocabulary(size, set(added), name, adds_bos if isinstance(adds_bos, bool) else None)
 
 
 def check_data(header: GgufHeader, found: Inspection, progress: Progress) -> None:

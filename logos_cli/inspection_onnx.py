@@ -8,7 +8,8 @@ import math
 from pathlib import Path
 
 from logos_cli.errors import ModelFileError
-from logos_cli.inspection import Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
+from logos_cli.gguf_header import TRIM_IDS
+from logos_cli.inspection import TRIMMED, Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
 from logos_cli.onnx_folder import OnnxFolder
 from logos_cli.onnx_model import DATA
 from logos_cli.tensor_values import all_finite
@@ -32,7 +33,7 @@ def inspect_onnx(path: Path, quick: bool, progress: Progress = lambda _: None) -
         },
         folder.scheme, folder.fingerprint,
         {"written_by": "logos", **{name: properties[key] for name, key in named.items() if key in properties},
-         "activations": activations},
+         "activations": activations, **({"vocabulary": TRIMMED} if TRIM_IDS in properties else {})},
         onnx_vocabulary(folder), tuple(folder.sampling), grouped(weights(folder)),
         tuple({"name": file.name, "size": file.stat().st_size} for file in sorted(path.iterdir()) if file.is_file()),
     )  # fmt: skip

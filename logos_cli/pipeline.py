@@ -14,6 +14,7 @@ from typing import Any
 
 from logos_cli.answers import NOTHING, Answer, Prompt
 from logos_cli.engine import Engine, Generation, Request
+from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError
 from logos_cli.pocket_vote import CONSENSUS, merged
 from logos_cli.records import Record
@@ -110,7 +111,7 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
             if warning := foreseen_cut(prompt, tokens, plan.sampling.max_tokens, engine):
                 plan.warn(f"row {row.ordinal + 1} ({row.id}): {warning}")
             return _Pending(base, range(first, plan.samples), prompt, row.site), tokens
-        except RowError as error:
+        except (RowError, ForeignText) as error:
             base = replace(base, error=str(error))
     if not base.input:
         shown = row.text if row.text is not None else row.value

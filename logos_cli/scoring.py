@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.engine import Engine
+from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError, residues
 from logos_cli.mutants import Mutations
 from logos_cli.records import SCHEMA
@@ -167,7 +168,7 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
                 yield _Waiting(record, last=last), None
             else:
                 yield scored(record, task, replace(row, value=mutant.sequence), engine, last)
-    except RowError as error:
+    except (RowError, ForeignText) as error:
         yield _Waiting(replace(base, error=str(error))), None
 
 

@@ -92,7 +92,7 @@ def test_a_thousand_texts_tokenize_alike(tmp_path: Path, pattern: str | None, ig
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(pattern, ignore_merges))
     out = convert(folder, tmp_path / "m.gguf", "bf16")
     assert read_header(out).text("tokenizer.ggml.pre") == name
-    verify_tokenizer(out, folder / "tokenizer.json", 1000)
+    verify_tokenizer(out, folder / "tokenizer.json", count=1000)
 
 
 def test_a_wrong_tokenizer_is_noticed(tmp_path: Path) -> None:

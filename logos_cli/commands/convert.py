@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +45,9 @@ def convert(
     portable: Annotated[
         bool, typer.Option("--portable", help="ONNX in standard operators for other runtimes, f32 or int8.")
     ] = False,
+    trim_vocab: Annotated[
+        bool, typer.Option("--trim-vocab", help="Leave out tokens that no SMILES and no sequence can hold: a third of the 1B.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say size, memory and time, write nothing.")] = False,
     threads: options.Threads = None,
     as_json: options.Json = False,
@@ -60,6 +65,8 @@ def convert(
 
     if activations and (to is not Target.onnx or portable or (type or "").lower() not in ("int8", "int4")):
         raise UsageError("--activations is for --to onnx --type int8 or int4; others have those of their own type")
+    if portable and trim_vocab:
+        raise UsageError("--portable exports the whole vocabulary; leave out --trim-vocab")
     if portable and to is not Target.onnx:
         raise UsageError("--portable is for --to onnx")
     folder = nano_checkpoint() if checkpoint == NANO else Path(checkpoint)
@@ -69,15 +76,33 @@ def convert(
         if portable:
             to_portable_folder(Checkpoint.open(folder), type or "f32", out, as_json)
             return
-        to_folder(Checkpoint.open(folder), type or "f32", activations is Activations.f16, out, threads, as_json)
+        with vocabulary_of(Checkpoint.open(folder), trim_vocab) as source:
+            to_folder(source, type or "f32", activations is Activations.f16, out, threads, as_json)
         return
     scheme = scheme_named(type or "bf16")
     check_output(out)
-    opened = Checkpoint.open(folder)
-    if dry_run:
-        estimate(opened, scheme, out, threads, as_json)
-    else:
-        write(opened, scheme, out, threads, as_json)
+    with vocabulary_of(Checkpoint.open(folder), trim_vocab) as source:
+        if dry_run:
+            estimate(source, scheme, out, threads, as_json)
+        else:
+            write(source, scheme, out, threads, as_json)
+
+
+@contextmanager
+def vocabulary_of(checkpoint: Checkpoint, trim: bool) -> Iterator[Checkpoint]:
+    """The checkpoint itself, or with `trim` as one whose vocabulary is cut to the grammar."""
+    from logos_cli.console import note
+    from logos_cli.convert.trim import trimmed
+    from logos_cli.convert.verify import verify_trim
+
+    if not trim:
+        yield checkpoint
+        return
+    check_manifest(checkpoint)  # of the whole folder: the cut one has other files
+    with trimmed(checkpoint) as found:
+        verify_trim(checkpoint.path, found)
+        note(f"vocabulary: {found.config.vocabulary:,} of {checkpoint.config.vocabulary:,} tokens kept")
+        yield found
 
 
 def to_folder(checkpoint: Checkpoint, type: str, half: bool, out: Path, threads: int | None, as_json: bool) -> None:
@@ -156,11 +181,13 @@ def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
         to_gguf(checkpoint, vocab, target, scheme, bar.advance)
     with progress("reading back", total, "bytes") as bar:
         verify_data(target, checkpoint, planned, bar.advance)
-    verify_tokenizer(target, checkpoint.path / "tokenizer.json")
+    verify_tokenizer(target, checkpoint.path / "tokenizer.json", checkpoint.kept is not None)
 
 
 def check_manifest(checkpoint: Checkpoint) -> None:
     """Raise for a folder that is not what was fetched: the converted file names the origin of its weights."""
+    if checkpoint.kept is not None:
+        return  # checked before it was cut
     from logos_cli.console import progress
     from logos_cli.errors import CheckpointError
     from logos_cli.hub_manifest import MANIFEST, read_manifest, verify_manifest
