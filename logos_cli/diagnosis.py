@@ -28,10 +28,10 @@ _CPU_FLAGS = {
 _PURPOSE = {
     "torch": "training nano, a checkpoint as baseline of bench, portable ONNX",
     "onnx": "ONNX folders: convert --to onnx, and running them",
-    "structure": "nothing uses it yet",
+    "structure": "proteins from PDB and mmCIF",
     "report": "nothing uses it yet",
 }
-_USED = ("torch", "onnx")
+_USED = ("torch", "onnx", "structure")
 # Builds of ONNX Runtime that stand in for the plain one.
 _STAND_INS = {"onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")}
 PIP = f"{sys.executable} -m pip install"  # a bare pip may belong to another environment
@@ -193,7 +193,7 @@ def run_trial(small_model: Callable[[], Path]) -> Trial:
 
 
 def build(trial: Trial) -> Iterator[Finding]:
-    from logos_cli.engine_llamacpp_library import VERSION
+    from logos_cli.engine_llamacpp_library import AMX, VERSION, WITHOUT_AMX
     from logos_cli.threads import default_threads, physical_cores
 
     rebuild = f"{PIP} --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
@@ -212,6 +212,9 @@ def build(trial: Trial) -> Iterator[Finding]:
             text = f"the build lacks {', '.join(lost)}, which this CPU has"
             yield Finding("llama.cpp", "CPU features", text, None, rebuild)
         yield Finding("llama.cpp", "built with", " ".join(features), True)
+        if AMX in features:
+            text = "in the build, not used: some compilers break these kernels; a build without them is faster"
+            yield Finding("llama.cpp", "AMX", text, None, WITHOUT_AMX)
     yield compiler()
 
 

@@ -53,7 +53,7 @@ class LlamaCppEngine(BatchingEngine):
         self.grammar = Grammar(self.header.added_tokens or ()) if TRIM_IDS in self.header.keys else None
 
     def _load(self, offload: bool) -> Any:
-        params = self.binding.llama_model_default_params()
+        params = library.model_params()
         params.n_gpu_layers = -1 if offload else 0
         no_devices = (ctypes.c_void_p * 1)(None)
         if not offload:

@@ -13,7 +13,10 @@ from typing import Any
 from logos_cli.errors import EngineError, MissingDependency
 
 VERSION = "0.3.36"
-CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}'
+_INSTALL = f"pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
+CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" {_INSTALL}'
+AMX = "AMX_INT8"  # in the build's own list of features
+WITHOUT_AMX = f'CMAKE_ARGS="-DCMAKE_C_FLAGS=-mno-amx-int8 -DCMAKE_CXX_FLAGS=-mno-amx-int8" {_INSTALL}'
 
 # llama.cpp's last messages: the reason of a failure is only ever said there.
 LOG: deque[str] = deque(maxlen=50)
@@ -71,6 +74,17 @@ def build_features() -> list[str]:
     told = load().llama_print_system_info().decode()
     parts = (part.partition("=") for part in told.split("|"))
     return [name.split(":")[-1].strip() for name, _, on in parts if on.strip() == "1"]
+
+
+def model_params() -> Any:
+    """llama.cpp's defaults for loading a model, on the CPU's plain kernels if the build has those for AMX.
+
+    GCC 12 was seen to compile away most of what they load into the tile configuration, so that the first product ends the
+    process; and which answers depend on their neighbours has not been measured on them.
+    """
+    params = load().llama_model_default_params()
+    params.use_extra_bufts = AMX not in build_features()
+    return params
 
 
 def gpu_names() -> list[str]:

@@ -53,7 +53,7 @@ def main() -> int:
     from logos_cli.engine_llamacpp_context import Context
 
     binding = library.load()
-    params = binding.llama_model_default_params()
+    params = library.model_params()
     params.n_gpu_layers = 0
     model = binding.llama_model_load_from_file(os.fsencode(sys.argv[1]), params)
     if not model:
