@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from logos_cli.benchmarks.journal import Journal
 from logos_cli.benchmarks.machine import describe, now
 from logos_cli.benchmarks.task_level import TaskPlan, TaskRun, compare_runs, molecule_reference, run_task, task_figures
-from logos_cli.benchmarks.texts import OWN, Text, own_texts
 from logos_cli.benchmarks.token_level import Pair, TextFigures, read_text, summarize
 from logos_cli.engine import Engine
 from logos_cli.errors import InputError
+from logos_cli.journal import Journal
+from logos_cli.texts import OWN, Text, own_texts
 
 SCHEMA = 1
 

@@ -8,7 +8,6 @@ from itertools import islice
 
 from logos_cli.benchmarks.metrics import Truth
 from logos_cli.benchmarks.task_level import TaskPlan
-from logos_cli.benchmarks.texts import Text, knows
 from logos_cli.benchmarks.truths import parse_truth
 from logos_cli.chem import canonical
 from logos_cli.engine import Engine
@@ -19,6 +18,7 @@ from logos_cli.row import Row
 from logos_cli.rows import read_rows
 from logos_cli.sampling import resolve
 from logos_cli.tasks import TASKS, Task
+from logos_cli.texts import Text, knows
 
 INVALID: Truth = ()
 PER_ROW, WITHOUT_ROWS = 8, 256  # answers of each row, and of a task that has none

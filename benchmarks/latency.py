@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.benchmarks.intervals import percentile
-from logos_cli.benchmarks.journal import Journal
 from logos_cli.benchmarks.latency_settings import LatencySettings
 from logos_cli.benchmarks.machine import BUSY, Others, describe, now
 from logos_cli.engine_llamacpp_probe import probe
 from logos_cli.errors import LogosError, ModelFileError, UsageError
 from logos_cli.gguf_header import GgufHeader
+from logos_cli.journal import Journal
 from logos_cli.model_file import ModelFile, name_of, read_model_file
 
 SCHEMA = 1

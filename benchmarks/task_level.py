@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from logos_cli.benchmarks.intervals import Resamples, flips, rate
-from logos_cli.benchmarks.journal import Journal
 from logos_cli.benchmarks.metrics import TOP, RowAnswers, Truth, answer_text, by_row, matches, task_metrics
 from logos_cli.benchmarks.molecules import properties
 from logos_cli.chem import canonical, canonical_set
 from logos_cli.engine import Engine
+from logos_cli.journal import Journal
 from logos_cli.pipeline import Done, Plan, generate_records
 from logos_cli.records import Record
 from logos_cli.row import Row

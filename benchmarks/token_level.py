@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from logos_cli.benchmarks.intervals import Estimate, Resamples
-from logos_cli.benchmarks.texts import Text
 from logos_cli.divergence import Shared, TokenComparison, compare
 from logos_cli.engine import Engine
 from logos_cli.errors import EngineError, ForeignText
+from logos_cli.texts import Text
 
 if TYPE_CHECKING:
     import numpy.typing as npt

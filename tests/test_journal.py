@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from logos_cli.benchmarks.journal import Journal, check_inputs
 from logos_cli.errors import OutputError, UsageError
+from logos_cli.journal import Journal, check_inputs
 
 SETTINGS = {"seed": 0, "models": ["a", "b"]}
 

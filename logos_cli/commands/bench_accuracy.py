@@ -74,12 +74,12 @@ def accuracy(
     """
     from logos_cli.benchmarks import accuracy as work
     from logos_cli.benchmarks.accuracy_plan import Asked, check_markers, plan_tasks, read_data
-    from logos_cli.benchmarks.journal import Journal, check_inputs
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.truths import read_molecules
     from logos_cli.commands.models import model_path
     from logos_cli.console import note, progress, show_table
     from logos_cli.engine import EngineSettings
+    from logos_cli.journal import Journal, check_inputs
     from logos_cli.tasks import task_named
 
     if data is not None and task is None:
@@ -116,7 +116,7 @@ def accuracy(
             sequences = work.write_texts(base.engine, texts, max_tokens, seed, journal)
             refused: list[str] = []
         else:
-            from logos_cli.benchmarks.texts import texts_of_rows
+            from logos_cli.texts import texts_of_rows
 
             assert chosen is not None
             sequences, refused = texts_of_rows(rows, chosen)

@@ -55,12 +55,12 @@ def latency(
     \b
     Example: logos bench latency logos-1b-int4.gguf logos-1b-int8.gguf -o lat.json
     """
-    from logos_cli.benchmarks.journal import Journal, check_inputs
     from logos_cli.benchmarks.latency import check, measure, table
     from logos_cli.benchmarks.latency_settings import LatencySettings
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.commands.models import model_path
     from logos_cli.console import note, progress, show_table
+    from logos_cli.journal import Journal, check_inputs
     from logos_cli.model_file import read_model_file
     from logos_cli.row import Row
     from logos_cli.tasks import task_named
