@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
 
     debug = "--debug" in arguments
     try:
-        code = app(args=arguments, prog_name="logos", standalone_mode=False)
+        code = app(args=with_values(arguments), prog_name="logos", standalone_mode=False)
         # Typer turns Ctrl-C into an exit code of its own.
         if code == INTERRUPTED:
             return fail("interrupted", INTERRUPTED)
@@ -73,6 +73,16 @@ def run(arguments: list[str]) -> int:
         return fail(
             f"internal error, {type(error).__name__}: {error}; add --debug to see where, and please report it", 1, debug
         )
+
+
+def with_values(arguments: list[str]) -> list[str]:
+    """`--calibrate` may stand alone, which Typer has no option for: it then gets an empty value."""
+    found = []
+    for place, argument in enumerate(arguments):
+        following = arguments[place + 1 : place + 2]
+        alone = argument == "--calibrate" and (not following or (following[0].startswith("-") and following != ["-"]))
+        found.append("--calibrate=" if alone else argument)
+    return found
 
 
 def words(arguments: list[str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ class LlamaCppEngine(BatchingEngine):
 
     block = 64  # read nearly as fast as longer ones, and mutants of a protein share more of them
 
-    def __init__(self, path: Path, settings: EngineSettings) -> None:
+    def __init__(self, path: Path, settings: EngineSettings, writable: bool = False) -> None:
+        """`writable` weights are read into memory of their own instead of mapped, so that they can be replaced there."""
         super().__init__()
-        self.path, self.settings = path, settings
+        self.path, self.settings, self.writable = path, settings, writable
         self.header = read_header(path)
         probe(self.header)
         self.binding = binding = library.load()
@@ -55,6 +57,8 @@ class LlamaCppEngine(BatchingEngine):
     def _load(self, offload: bool) -> Any:
         params = library.model_params()
         params.n_gpu_layers = -1 if offload else 0
+        if self.writable:
+            params.load_mode, params.use_extra_bufts = self.binding.LLAMA_LOAD_MODE_NONE, False
         no_devices = (ctypes.c_void_p * 1)(None)
         if not offload:
             # Without this a CUDA build would still run large prefill batches on the GPU.
@@ -123,6 +127,16 @@ class LlamaCppEngine(BatchingEngine):
 
     def open_context(self, streams: int, cells: int, outputs: int = 0) -> Context:
         return Context(self.model, streams, cells, self.threads, self.vocabulary, self.full_precision, outputs)
+
+    @contextmanager
+    def watched(self, watch: Any, tokens: int, piece: int) -> Iterator[Context]:
+        """A context for one sequence of up to `tokens` tokens, read `piece` at a time with `watch` looking on."""
+        cells = -(-tokens // 256) * 256
+        context = Context(self.model, 1, cells, self.threads, self.vocabulary, self.full_precision, piece, watch)
+        try:
+            yield context
+        finally:
+            context.close()
 
     @property
     def kv_bytes_per_token(self) -> int:

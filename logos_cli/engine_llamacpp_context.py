@@ -26,12 +26,14 @@ class Context:
     """`streams` sequences of up to `cells` tokens each.
 
     `full_precision` keeps the KV cache in f32 with flash attention off: with f16 rounding in the cache summed
-    log-probabilities differ from a float32 forward pass by up to about 2e-2, without it by less than 1e-3.
+    log-probabilities differ from a float32 forward pass by up to about 2e-2, without it by less than 1e-3. `watch` is a
+    callback that sees each operation (`engine_llamacpp_tensors.watching`).
     """
 
     def __init__(
-        self, model: Any, streams: int, cells: int, threads: int, vocabulary: int, full_precision: bool, outputs: int = 0
-    ) -> None:
+        self, model: Any, streams: int, cells: int, threads: int, vocabulary: int, full_precision: bool, outputs: int = 0,
+        watch: Any = None,
+    ) -> None:  # fmt: skip
         import numpy as np
 
         self.binding = binding = library.load()
@@ -49,6 +51,8 @@ class Context:
             params.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_DISABLED
         else:
             params.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        if watch is not None:
+            params.cb_eval = watch
         # It fills gigabytes of cache with zeros, which can take seconds, and logs: a Ctrl-C raised inside that is lost.
         self.handle = None
         self.handle = heard(lambda: binding.llama_init_from_model(model, params))

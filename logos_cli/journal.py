@@ -13,7 +13,7 @@ from logos_cli.errors import OutputError, UsageError
 from logos_cli.files import atomic, check_output, sync_folder
 
 Key = Sequence[str | int]
-_MARK = "logos bench"
+_MARK = "logos settings"
 
 
 class Journal:
@@ -113,6 +113,12 @@ class Journal:
             return
         with atomic(self.out) as beside:
             beside.write_text(document, encoding="utf-8")
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the partial file: the output is there."""
+        if self.out is None:
+            return
         self.close()
         with suppress(OSError):
             os.unlink(self.partial)

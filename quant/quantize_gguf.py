@@ -1,4 +1,7 @@
-"""GGUF to a smaller GGUF through llama.cpp's own quantizer, and a report of what became of each tensor."""
+"""GGUF to a smaller GGUF through llama.cpp's own quantizer, and a report of what became of each tensor.
+
+A recipe adds to the scheme what was measured: an importance matrix, and a type for single matrices.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,34 @@ from logos_cli import engine_llamacpp_library as library
 from logos_cli.errors import EngineError, ModelFileError, OutputError
 from logos_cli.gguf_header import GgufHeader, GgufTensor, read_header
 from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, data_sha256, seal
+from logos_cli.quant.imatrix import Imatrix, read_imatrix
+from logos_cli.quant.refine_gguf import Refiner
 from logos_cli.quant.schemes import Scheme
 from logos_cli.threads import chosen_threads
 
 Progress = Callable[[int, int], None]
+ROUNDING = "logos.rounding"
 # Above the mapped source, which counts as resident: the child's buffers and its interpreter.
 MEMORY = 500 << 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`imatrix` is the file of an importance matrix, `types` the ggml types of matrices by name."""
+
+    imatrix: Path | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Of what the bits of the result depend on."""
+        if self.imatrix is None and not self.types:
+            return ""
+        content = self.imatrix.read_bytes() if self.imatrix else b""
+        return hashlib.sha256(content + json.dumps(dict(self.types), sort_keys=True).encode()).hexdigest()
+
+
+PLAIN = Recipe()
 
 
 @dataclass(frozen=True)
@@ -50,8 +75,17 @@ class QuantReport:
         }
 
 
-def quantize_gguf(source: Path, target: Path, scheme: Scheme, threads: int | None, progress: Progress) -> QuantReport:
-    """Write `target` (a temporary path; the caller renames). `progress` gets (tensors done, all tensors).
+def quantize_gguf(
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    threads: int | None,
+    progress: Progress,
+    recipe: Recipe = PLAIN,
+    refiner: Refiner | None = None,
+) -> QuantReport:
+    """Write `target` (a temporary path; the caller renames). `progress` gets (tensors done, all tensors); with `refiner` the
+    matrices are then rounded with feedback.
 
     Raises ModelFileError for a source that cannot be quantized, OutputError for a target that cannot be written.
     """
@@ -59,15 +93,44 @@ def quantize_gguf(source: Path, target: Path, scheme: Scheme, threads: int | Non
     if header.sealed and data_sha256(source, header.data_start) != header.text(DATA):
         # The smaller file would look whole.
         raise ModelFileError(f"{source}: the data is damaged (its checksum differs); copy or convert it again")
-    fingerprint = hashlib.sha256(f"{header.fingerprint} {scheme.name} {library.VERSION}".encode()).hexdigest()
-    keys = {"logos.scheme": scheme.name, "logos.fingerprint": fingerprint, "logos.quantized_from": header.fingerprint}
+    rounding = refiner.digest if refiner else ""
+    described = " ".join(filter(None, (header.fingerprint, scheme.name, library.VERSION, recipe.digest, rounding)))
+    fingerprint = hashlib.sha256(described.encode()).hexdigest()
+    keys: dict[str, str | int] = {
+        "logos.scheme": scheme.name, "logos.fingerprint": fingerprint, "logos.quantized_from": header.fingerprint,
+    }  # fmt: skip
     keys |= dict.fromkeys((DATA, HEADER), UNKNOWN)
-    for message in run_child(source, target, scheme, threads, keys, dry_run=False):
+    if recipe.imatrix is not None:
+        imatrix = read_imatrix(recipe.imatrix)
+        imatrix.check(recipe.imatrix, header)
+        keys |= imatrix_keys(imatrix, recipe.imatrix)
+    if refiner is not None:
+        keys[ROUNDING] = "feedback"
+    for message in run_child(source, target, scheme, threads, keys, dry_run=False, recipe=recipe):
         progress(message["number"], message["total"])
     written = read_header(target)
+    other = [
+        f"{t.name} is {t.type}, not {recipe.types[t.name]}"
+        for t in written.tensors
+        if recipe.types.get(t.name, t.type) != t.type
+    ]
+    if other:
+        raise EngineError(f"{source}: llama.cpp did not take the types it was given: {other[0]}; please report this model")
+    if refiner is not None:
+        refiner.refine(target, written)
     seal(target, written.data_start, {DATA: data_sha256(target, written.data_start)})
     wider = tuple(wider_tensors({t.name: t.type for t in written.tensors}, header, scheme))
     return QuantReport(scheme.name, header.size, written.size, written.bits_per_weight, wider)
+
+
+def imatrix_keys(imatrix: Imatrix, path: Path) -> dict[str, str | int]:
+    """What llama-quantize writes about an importance matrix; llama.cpp takes texts of at most 127 bytes."""
+    named = {"file": path.name, "dataset": next(iter(imatrix.datasets), "")}
+    return {
+        **{f"quantize.imatrix.{key}": text.encode()[:127].decode("utf-8", "ignore") for key, text in named.items()},
+        "quantize.imatrix.entries_count": len(imatrix.sums),
+        "quantize.imatrix.chunks_count": -(-imatrix.tokens // max(1, imatrix.chunk)),
+    }
 
 
 def planned_size(source: Path, scheme: Scheme) -> QuantReport:
@@ -95,12 +158,19 @@ def check_source(source: Path) -> GgufHeader:
 
 
 def run_child(
-    source: Path, target: Path, scheme: Scheme, threads: int | None, keys: dict[str, str], dry_run: bool
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    threads: int | None,
+    keys: Mapping[str, str | int],
+    dry_run: bool,
+    recipe: Recipe = PLAIN,
 ) -> Iterator[dict[str, Any]]:
     """Messages about tensors; raises when the child fails. Closing the iterator ends the child."""
     job = {
         "source": str(source), "target": str(target), "ftype": scheme.ftype, "dry_run": dry_run,
-        "threads": chosen_threads(threads), "keys": keys,
+        "threads": chosen_threads(threads), "keys": keys, "imatrix": str(recipe.imatrix) if recipe.imatrix else None,
+        "types": dict(recipe.types),
     }  # fmt: skip
     command = [sys.executable, "-m", "logos_cli.quant.llamacpp_child", json.dumps(job)]
     # A session of its own: Ctrl-C reaches this process only, which then ends the child.
@@ -130,8 +200,8 @@ def run_child(
 
 
 def wider_tensors(types: dict[str, str], source: GgufHeader, scheme: Scheme) -> Iterator[WiderTensor]:
-    """The matrices that differ from the scheme's main type."""
-    if not scheme.quantized:
+    """The matrices that differ from the scheme's main type, if it has one."""
+    if not scheme.quantized or not scheme.main:
         return
     for tensor in source.tensors:
         kind = types.get(tensor.name, tensor.type).upper()

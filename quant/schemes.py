@@ -44,6 +44,10 @@ SCHEMES = {
 }
 
 
+# What `--budget` makes: each matrix has a type of its own. llama.cpp wants some file type for it all.
+MIXED = Scheme("mixed", SCHEMES["q4_k_m"].ftype, "", 256, 0, "")
+
+
 @dataclass(frozen=True)
 class OnnxScheme:
     """Bits of the layers' matrices, the head and the embedding. `accuracy_level` 4 lets MatMulNBits round activations to

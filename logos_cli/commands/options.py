@@ -59,12 +59,13 @@ ResultOut = Annotated[
 ResumeResult = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="File to write; for ONNX a folder.")]
 Type = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--type",
-        help="f32 f16 bf16, int8 int4, or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs.",
+        help="f32 f16 bf16, int8 int4 (default), or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs.",
         metavar="TYPE",
         autocompletion=scheme_names,
+        show_default=False,
     ),
 ]
 ConvertType = Annotated[

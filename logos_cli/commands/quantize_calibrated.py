@@ -1,0 +1,223 @@
+"""`logos quantize --calibrate` and `--budget`: what the model reads, what is measured on it, what is made of that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from logos_cli.console import counted, note, progress, show_table
+from logos_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.engine_llamacpp import LlamaCppEngine
+    from logos_cli.gguf_header import GgufHeader
+    from logos_cli.journal import Journal
+    from logos_cli.quant.budget import Budget, Option
+    from logos_cli.quant.calibrate import Sequences
+    from logos_cli.quant.damage import Damage
+    from logos_cli.quant.imatrix import Imatrix
+    from logos_cli.quant.quantize_gguf import QuantReport
+
+IMATRIX = "imatrix.gguf"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options. `calibrate` is a file of rows or an importance matrix, empty for the model's own samples; `scheme` counts
+    without `budget`."""
+
+    source: Path
+    out: Path
+    scheme: str
+    budget: Budget | None
+    calibrate: str
+    task: str | None
+    save_imatrix: Path | None
+    resume: bool
+    threads: int | None
+
+    @property
+    def file(self) -> Path | None:
+        return Path(self.calibrate) if self.calibrate not in ("", "-") else None
+
+
+def quantize_calibrated(asked: Asked) -> tuple[QuantReport, dict[str, Any]] | None:
+    """(the report, what `--json` adds to it); None if a run that was to be resumed is complete."""
+    from logos_cli.commands.quantize import write_quantized
+    from logos_cli.engine import EngineSettings
+    from logos_cli.files import atomic
+    from logos_cli.quant.calibrate import open_unquantized
+    from logos_cli.quant.imatrix import is_imatrix, read_imatrix, write_imatrix
+    from logos_cli.quant.quantize_gguf import Recipe, check_source
+    from logos_cli.quant.refine_gguf import Refiner
+
+    header = check_source(asked.source)
+    ready = asked.file if asked.file and asked.file.is_file() and is_imatrix(asked.file) else None
+    if ready and asked.save_imatrix:
+        raise UsageError(f"--save-imatrix: {ready} is an importance matrix already")
+    if asked.budget:
+        check_budget(asked.budget, header)
+    with ExitStack() as opened:
+        journal = opened_journal(asked, header, opened)
+        if journal and journal.complete:
+            note(f"{asked.out} is complete; nothing to resume")
+            return None
+        folder = Path(opened.enter_context(TemporaryDirectory()))
+        engine = opened.enter_context(closing(open_unquantized(asked.source, EngineSettings("cpu", asked.threads))))
+        sequences = None if ready else texts_to_read(asked, engine, journal)
+        if sequences is None:
+            assert ready is not None
+            imatrix, path = read_imatrix(ready), ready
+            imatrix.check(ready, header)
+        else:
+            imatrix, path = collected(engine, sequences), asked.save_imatrix or folder / IMATRIX
+            with atomic(path) as beside:
+                write_imatrix(imatrix, beside)
+        told: dict[str, Any] = {"calibration": {"texts": list(imatrix.datasets), "tokens": imatrix.tokens}}
+        types: dict[str, str] = {}
+        if asked.budget:
+            assert journal is not None
+            choice, found = chosen_types(engine, sequences or own(engine, journal), imatrix, asked.budget, journal)
+            show_choice(choice, found)
+            types = {name: option.type for name, option in choice.items()}
+            told |= {"budget": str(asked.budget), "matrices": [described(one, choice[one.name]) for one in found]}
+        refiner = Refiner(engine, sequences) if sequences else None
+        scheme = None if asked.budget else asked.scheme
+        report = write_quantized(asked.source, asked.out, scheme, asked.threads, Recipe(path, types), refiner)
+        if journal:
+            journal.discard()
+    return report, told
+
+
+def check_budget(budget: Budget, header: GgufHeader) -> None:
+    """Raise UsageError now for a budget that nothing fits into, before anything is measured."""
+    from logos_cli.quant.budget import free_bytes
+    from logos_cli.quant.damage import smallest
+
+    least, room = smallest(header), free_bytes(budget, header)
+    if least > room:
+        fixed = budget.data_bytes(header) - room
+        bits = 8 * (least + fixed) / header.elements
+        raise UsageError(f"--budget {budget}: too small, the least for this model is {bits:.2f} bits a weight")
+
+
+def opened_journal(asked: Asked, header: GgufHeader, opened: ExitStack) -> Journal | None:
+    """Where measurements are kept until the file is made. They hold for any budget, so that one may be changed."""
+    from logos_cli.commands.rows_input import sha256
+    from logos_cli.journal import Journal
+
+    if asked.budget is None:
+        return None
+    calibrate = sha256(asked.file) if asked.file and asked.file.is_file() else asked.calibrate
+    settings = {"model": header.fingerprint, "calibrate": calibrate, "task": asked.task}
+    journal = Journal(asked.out, settings, asked.resume)
+    opened.callback(journal.close)
+    return journal
+
+
+def texts_to_read(asked: Asked, engine: LlamaCppEngine, journal: Journal | None) -> Sequences:
+    from logos_cli.quant.calibrate import sequences_of_rows
+    from logos_cli.row import Reading
+    from logos_cli.rows import read_rows
+    from logos_cli.tasks import task_named
+
+    if not asked.calibrate:
+        return own(engine, journal)
+    task = task_named(asked.task) if asked.task else None
+    rows = read_rows(asked.calibrate, Reading(task.wants if task else "any"))
+    found = sequences_of_rows(rows, task, engine, asked.file.name if asked.file else "stdin")
+    if found.left_out:
+        note(f"{counted(len(found.left_out), 'row')} left out, first: {found.left_out[0]}")
+    return found
+
+
+def own(engine: LlamaCppEngine, journal: Journal | None) -> Sequences:
+    """The model's own samples, from the journal if it has them."""
+    from logos_cli.quant.calibrate import OWN_ORIGIN, Sequences, own_sequences
+    from logos_cli.texts import OWN
+
+    stored = journal.get("own samples") if journal else None
+    if stored is not None:
+        return Sequences(tuple(map(tuple, stored)), OWN_ORIGIN)
+    note("the model writes its own calibration texts")
+    with progress("writing texts", len(OWN), "modalities") as bar:
+        found = own_sequences(engine, bar.advance)
+    if journal:
+        journal.put(found.ids, "own samples")
+    return found
+
+
+def collected(engine: LlamaCppEngine, sequences: Sequences) -> Imatrix:
+    from logos_cli.quant.calibrate import collect
+
+    note(f"calibrating on {counted(len(sequences.ids), 'text')}, {sequences.tokens:,} tokens ({sequences.origin})")
+    with progress("reading texts", sequences.tokens, "tokens") as bar:
+        return collect(engine, sequences, bar.advance)
+
+
+def chosen_types(
+    engine: LlamaCppEngine, sequences: Sequences, imatrix: Imatrix, budget: Budget, journal: Journal
+) -> tuple[dict[str, Option], list[Damage]]:
+    """(type of each matrix, what was measured of each)."""
+    from logos_cli.quant.budget import best_choice, free_bytes
+    from logos_cli.quant.damage import Damage, Meter, damages, sample
+    from logos_cli.quant.refine_gguf import whole_matrices
+
+    def known(name: str) -> Damage | None:
+        stored = journal.get("damage", name)
+        return Damage(**stored) if stored else None
+
+    def keep(found: Damage) -> None:
+        journal.put(asdict(found), "damage", found.name)
+
+    read = sample(sequences, engine.vocabulary)
+    note(f"measuring what each type costs each matrix, on {read.tokens:,} tokens")
+    with (
+        closing(Meter(engine, read, imatrix)) as meter,
+        progress("measuring", len(whole_matrices(engine.header)), "matrices") as bar,
+    ):
+        found = list(damages(meter, known, keep, bar.advance))
+    return best_choice({one.name: one.options() for one in found}, free_bytes(budget, engine.header)), found
+
+
+def described(one: Damage, option: Option) -> dict[str, Any]:
+    """What was chosen for a matrix, and why: what each type would have cost."""
+    kinds = {
+        other.type.lower(): {
+            "bytes": other.bytes, "damage": float(f"{other.damage:.4g}"), "measured": other.type in one.measured,
+            "error": float(f"{one.error[other.type]:.4g}"),
+        }
+        for other in one.options()
+    }  # fmt: skip
+    return {"name": one.name, "type": option.type.lower(), "damage": float(f"{option.damage:.4g}"), "types": kinds}
+
+
+def show_choice(choice: dict[str, Option], found: list[Damage]) -> None:
+    """One line for each kind of matrix: how sensitive it is, and what it got."""
+    kinds: dict[str, list[Damage]] = {}
+    for one in found:
+        kinds.setdefault(
+            ".".join(part for part in one.name.split(".")[:-1] if part != "blk" and not part.isdigit()), []
+        ).append(one)
+    rows = []
+    for kind, several in kinds.items():
+        options = [choice[one.name] for one in several]
+        counts = Counter(option.type.lower() for option in options)
+        weights = sum(one.bytes["Q8_0"] for one in several) * 32 / 34
+        rows.append(
+            [
+                kind,
+                " ".join(f"{name}×{count}" for name, count in counts.most_common()),
+                f"{8 * sum(option.bytes for option in options) / weights:.2f}",
+                f"{sum(max(one.measured.values()) for one in several) / len(several):.2g}",
+                f"{sum(option.damage for option in options) / len(several):.2g}",
+            ]
+        )
+    coarse = max(found[0].measured, key=lambda name: found[0].measured[name]).lower()
+    show_table(["matrices", "types", "bits", f"damage as {coarse}", "damage as chosen"], rows)
+    total = sum(option.damage for option in choice.values())
+    note(f"  damage: mean KL divergence, nats a token, that one matrix causes; all together about {total:.2g} before rounding")
