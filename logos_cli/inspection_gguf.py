@@ -49,7 +49,8 @@ def gguf_provenance(header: GgufHeader) -> dict[str, Any]:
     written = "logos" if header.sealed else "another program"
     named = {"name": "general.name", "source": "logos.source", "license": "general.license"}
     if header.sealed:
-        named["quantized_from"] = "logos.quantized_from"
+        named |= {"quantized_from": "logos.quantized_from", "rounding": "logos.rounding"}
+    named["calibrated_on"] = "quantize.imatrix.dataset"
     cut = {"vocabulary": TRIMMED} if TRIM_IDS in header.keys else {}
     return {"written_by": written, **cut, **{name: header.text(key) for name, key in named.items() if header.text(key)}}
 

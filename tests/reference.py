@@ -56,6 +56,12 @@ class ReferenceLlama:
     def __init__(self, folder: Path) -> None:
         self.config = json.loads((folder / "config.json").read_text())
         self.tensors = load_tensors(folder)
+        self.inputs: dict[str, list[Array]] = {}  # what each matrix was multiplied with, by its Hugging Face name
+
+    def _times(self, x: Array, name: str) -> Array:
+        """`x` [T, C] times a matrix [R, C], which is transposed."""
+        self.inputs.setdefault(name, []).append(x)
+        return np.asarray(x @ self.tensors[name].T)
 
     def _norm(self, x: Array, name: str) -> Array:
         scale = 1 / np.sqrt((x**2).mean(-1, keepdims=True) + self.config["rms_norm_eps"])
@@ -77,19 +83,20 @@ class ReferenceLlama:
         for i in range(c["num_hidden_layers"]):
             p = f"model.layers.{i}."
             h = self._norm(x, p + "input_layernorm.weight")
-            q, k, v = ((h @ w[f"{p}self_attn.{n}_proj.weight"].T).reshape(t, -1, head) for n in "qkv")
+            q, k, v = (self._times(h, f"{p}self_attn.{n}_proj.weight").reshape(t, -1, head) for n in "qkv")
             q, k = rotate(q), rotate(k)
             group = c["num_attention_heads"] // c["num_key_value_heads"]
             k, v = np.repeat(k, group, 1), np.repeat(v, group, 1)
             scores = np.einsum("qhd,khd->hqk", q, k) / math.sqrt(head) + mask
             weights = np.exp(scores - scores.max(-1, keepdims=True))
             weights /= weights.sum(-1, keepdims=True)
-            x = x + np.einsum("hqk,khd->qhd", weights, v).reshape(t, -1) @ w[p + "self_attn.o_proj.weight"].T
+            attended = np.einsum("hqk,khd->qhd", weights, v).reshape(t, -1)
+            x = x + self._times(attended, p + "self_attn.o_proj.weight")
             h = self._norm(x, p + "post_attention_layernorm.weight")
-            gate = h @ w[p + "mlp.gate_proj.weight"].T
-            x = x + (gate / (1 + np.exp(-gate)) * (h @ w[p + "mlp.up_proj.weight"].T)) @ w[p + "mlp.down_proj.weight"].T
-        out = w["model.embed_tokens.weight"] if c["tie_word_embeddings"] else w["lm_head.weight"]
-        return np.asarray(self._norm(x, "model.norm.weight") @ out.T)
+            gate, up = (self._times(h, f"{p}mlp.{n}_proj.weight") for n in ("gate", "up"))
+            x = x + self._times(gate / (1 + np.exp(-gate)) * up, p + "mlp.down_proj.weight")
+        head_name = "model.embed_tokens.weight" if c["tie_word_embeddings"] else "lm_head.weight"
+        return self._times(self._norm(x, "model.norm.weight"), head_name)
 
     def greedy(self, tokens: list[int], count: int) -> tuple[list[int], float]:
         """The next `count` most likely tokens and their summed log-probability."""
