@@ -11,18 +11,8 @@ from typing import Any
 from logos_cli.errors import InputError
 from logos_cli.lines import all_bytes, open_bytes
 from logos_cli.row import Reading, Row
-from logos_cli.structures import (
-    Chain,
-    Site,
-    StructureError,
-    chain_named,
-    contacts,
-    heavy_positions,
-    ligands,
-    parse_structure,
-    protein_chains,
-    read_chain,
-)
+from logos_cli.structure_file import StructureError, parse_structure
+from logos_cli.structures import Chain, Site, chain_named, contacts, heavy_positions, ligands, protein_chains, read_chain
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
 LARGEST = 1_000_000_000  # bytes of one structure file; the largest of the PDB as mmCIF has about 250 MB

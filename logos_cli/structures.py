@@ -11,20 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.errors import MissingDependency
-from logos_cli.residues import STANDARD
+from logos_cli.residue_names import CAPS
+from logos_cli.structure_file import StructureError, bonded, gemmi, of_chain, parent_letter, runs_outside
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-PEPTIDE_BOND = 2.5  # Å between C and N at most; 1.33 is usual
-CAPS = ("ACE", "FOR", "NH2", "NME", "NMA")  # what blocks a chain's ends, itself no residue
-CA_DISTANCE = 4.5  # Å between neighbouring alpha carbons at most, where C or N is not modelled; 3.8 is usual
-
-
-class StructureError(ValueError):
-    """A structure that gives no row; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -51,40 +43,6 @@ class Site:
     def own(self, places: Iterable[int]) -> list[str | None]:
         """The structure's own numbers of residues counted from 1."""
         return [self.numbers[place - 1] for place in places]
-
-
-def gemmi() -> Any:
-    try:
-        import gemmi as found
-    except ImportError:
-        raise MissingDependency(
-            "structures are read by gemmi, which is not installed: pip install 'logos-cli[structure]', or pip install gemmi"
-        ) from None
-    return found
-
-
-def parse_structure(data: bytes, mmcif: bool) -> Any:
-    """gemmi's Structure of a file's content. Raises StructureError."""
-    library = gemmi()
-    text = data.decode("utf-8", "replace")
-    try:
-        if mmcif:
-            # A file may hold several blocks; the first one with atoms is the structure.
-            structures = (library.make_structure_from_block(block) for block in library.cif.read_string(text))
-            structure = next((one for one in structures if len(one) and len(one[0])), None)
-        else:
-            structure = library.read_pdb_string(text)
-    except (ValueError, RuntimeError, IndexError) as error:
-        raise StructureError(
-            f"not a readable {'mmCIF' if mmcif else 'PDB'} file: {' '.join(str(error).split())[:160]}"
-        ) from None
-    if structure is None or not len(structure) or not len(structure[0]):
-        raise StructureError("no atoms in this structure")
-    structure.merge_chain_parts()  # ligands and water stand after the chains, under the same names
-    structure.setup_entities()
-    if not mmcif:
-        structure.assign_label_seq_id()
-    return structure
 
 
 def protein_chains(structure: Any) -> list[Any]:
@@ -114,10 +72,11 @@ def chain_named(structure: Any, name: str) -> Any:
 
 
 def read_chain(structure: Any, chain: Any) -> Chain:
-    """Raises StructureError for a residue without a standard parent."""
+    """Raises StructureError for a residue without a standard parent, and for two chains under one letter."""
     parents = {(one.chain_name, str(one.res_id.seqid)): one.parent_comp_id for one in structure.mod_residues}
     polymer = chain.get_polymer()
     residues = list(polymer.first_conformer())
+    apart = beside(chain, residues)
     caps = [end for end in (0, -1) if residues and residues[end].name in CAPS]
     left_out = [f"{chain.name}:{residues[end].seqid} ({residues[end].name}), a cap, left out" for end in caps]
     residues = residues[1 if 0 in caps else 0 : -1 if -1 in caps else None]
@@ -151,7 +110,7 @@ def read_chain(structure: Any, chain: Any) -> Chain:
         numbers.append(number)
         placed.append(residue)
         before = residue
-    notes = left_out + [f"{count} × {change}" for change, count in changed.items()]
+    notes = apart + left_out + [f"{count} × {change}" for change, count in changed.items()]
     notes += [f"gap filled from the stated sequence: {one}" for one in filled]
     notes += [f"gap, its ends joined: {one}" for one in open_gaps]
     inserted = sum(residue.seqid.icode.strip() != "" for residue in residues)
@@ -159,27 +118,22 @@ def read_chain(structure: Any, chain: Any) -> Chain:
     return Chain(chain.name, "".join(letters), tuple(numbers), tuple(placed), tuple(notes))
 
 
-def parent_letter(name: str, parent: str) -> str:
-    """The standard letter of a residue or of its parent, from gemmi's table or the file's MODRES; empty if there is none."""
-    for one in (name, parent):
-        info = gemmi().find_tabulated_residue(one)
-        letter = info.one_letter_code.upper() if info.is_amino_acid() else ""
-        if letter and letter in STANDARD:
-            return str(letter)
-    return ""
-
-
-def bonded(one: Any, other: Any) -> bool:
-    """Whether two residues that follow each other in a file also do in the chain."""
-    for names, most in ((("C", "N"), PEPTIDE_BOND), (("CA", "CA"), CA_DISTANCE)):
-        left, right = (atom_named(residue, name) for residue, name in zip((one, other), names, strict=True))
-        if left and right:
-            return bool(left.pos.dist(right.pos) <= most)
-    return bool(other.seqid.num - one.seqid.num <= 1)
-
-
-def atom_named(residue: Any, name: str) -> Any:
-    return next((atom for atom in residue if atom.name == name), None)
+def beside(chain: Any, residues: Sequence[Any]) -> list[str]:
+    """Notes on amino acids of a chain that are not of its polymer. A free one after its end is a ligand like any other.
+    Raises StructureError for what is no ligand."""
+    notes = []
+    for run in runs_outside(chain):
+        first, last = (f"{chain.name}:{run[end].seqid}" for end in (0, -1))
+        if of_chain(run) and run[0].entity_type != gemmi().EntityType.Polymer:
+            raise StructureError(
+                f"chain {chain.name} is split: {chain.name}:{residues[-1].seqid} is not followed by {first}, where "
+                f"{len(run)} residues of it begin; give each chain a letter of its own"
+            )
+        among = residues and run[0].seqid.num < residues[-1].seqid.num
+        if len(run) > 1 or run[0].het_flag == "A" or among:
+            what = f"{first} to {last}" if len(run) > 1 else f"{first} ({run[0].name})"
+            notes.append(f"{what}, not bonded to the chain, not in its sequence")
+    return notes
 
 
 def missing(one: Any, other: Any, stated: Sequence[str]) -> list[str] | None:

@@ -13,7 +13,8 @@ import pytest
 from logos_cli.errors import InputError
 from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
-from logos_cli.structures import frequencies_as_bfactors, parse_structure
+from logos_cli.structure_file import parse_structure
+from logos_cli.structures import frequencies_as_bfactors
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BRD = EXAMPLES / "4cup.cif.gz"  # the bromodomain of BAZ2B with a fragment, ZYB
