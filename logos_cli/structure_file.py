@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from logos_cli.errors import MissingDependency
@@ -10,6 +11,9 @@ from logos_cli.residues import STANDARD
 
 PEPTIDE_BOND = 2.5  # Å between C and N at most; 1.33 is usual
 CA_DISTANCE = 4.5  # Å between neighbouring alpha carbons at most, where C or N is not modelled; 3.8 is usual
+# Atoms whose x, y, z are not as everyone writes them, %8.3f; few files have one, so what follows may be slow.
+_UNUSUAL = re.compile(r"^(?:ATOM|HETA)(?!.{26}(?:(?= *-?\d+\.\d{3}).{4}\..{3}){3}).*", re.MULTILINE | re.IGNORECASE)
+_COORDINATE = re.compile(r" *[-+]?\d*\.\d+")
 
 
 class StructureError(ValueError):
@@ -44,6 +48,8 @@ def parse_structure(data: bytes, mmcif: bool) -> Any:
         ) from None
     if structure is None or not len(structure) or not len(structure[0]):
         raise StructureError("no atoms in this structure")
+    if not mmcif:
+        check_columns(text)
     structure.merge_chain_parts()  # ligands and water stand after the chains, under the same names
     structure.add_entity_types()
     modified = {(one.chain_name, str(one.res_id.seqid)) for one in structure.mod_residues}
@@ -53,6 +59,19 @@ def parse_structure(data: bytes, mmcif: bool) -> Any:
     if not mmcif:
         structure.assign_label_seq_id()
     return structure
+
+
+def check_columns(text: str) -> None:
+    """gemmi reads what stands in the columns of a PDB's coordinates as well as it can: slipped by one they are other places.
+    Raises StructureError."""
+    for found in _UNUSUAL.finditer(text):
+        fields = (found[0][start : start + 8] for start in (30, 38, 46))
+        if not all(_COORDINATE.fullmatch(field) for field in fields):
+            line = text.count("\n", 0, found.start()) + 1
+            raise StructureError(
+                f"line {line}: no x, y, z of eight columns each in columns 31-54, but {found[0][30:54].rstrip()!r}; "
+                "write the file again"
+            )
 
 
 def make_whole(chain: Any, mmcif: bool, modified: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import gemmi
@@ -142,3 +143,27 @@ def test_chains_of_two_letters_stay(tmp_path: Path, bare: str) -> None:
     text = re.sub(r"(?m)^(.{20}) A", r"\g<1>2A", bare)
     found = row(tmp_path / "x.pdb", text)
     assert found.value == letters(bare) and found.site is not None and found.site.chain == "2A"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda text: re.sub(r"(?m)^(.{26})", r"\1 ", text), 1),
+        (lambda text: re.sub(r"(?m)^(.{30}) ", r"\1", text), 1),
+        (lambda text: text.replace("  51.000", "  xx.xxx", 1), 12),
+        (lambda text: text.replace("  51.000", "     nan", 1), 12),
+        (lambda text: text.replace("  51.000", "  51,000", 1), 12),
+    ],
+)
+def test_slipped_columns_are_no_coordinates(tmp_path: Path, bare: str, change: Callable[[str], str], line: int) -> None:
+    lines = bare.splitlines(True)
+    lines[11] = lines[11][:30] + "  51.000" + lines[11][38:]
+    found = row(tmp_path / "x.pdb", change("".join(lines)))
+    assert f"line {line}: no x, y, z of eight columns each in columns 31-54" in (found.error or "")
+
+
+def test_coordinates_written_otherwise(tmp_path: Path, bare: str) -> None:
+    """Far from the origin %8.3f has no room, and some programs write fewer places; both are still in their columns."""
+    far = re.sub(r"(?m)^(.{30})(.{8})", lambda found: f"{found[1]}{float(found[2]) - 2000:8.2f}", bare)
+    assert row(tmp_path / "x.pdb", far).value == letters(bare)
+    assert row(tmp_path / "x.pdb", bare.replace("\n", "\r\n")).value == letters(bare)
