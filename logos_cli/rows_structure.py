@@ -82,7 +82,8 @@ def chosen(structure: Any, reading: Reading) -> tuple[Chain, tuple[int, ...], li
         chain, (pocket, said) = chains[best], found[best]
         if not pocket:
             where = f"chain {chain.name}" if len(chains) == 1 else "any protein chain"
-            raise StructureError(f"no residue of {where} within {reading.cutoff:g} Å of {reading.pocket_from}")
+            others = f"; not read: {refused[0]}" if refused else ""
+            raise StructureError(f"no residue of {where} within {reading.cutoff:g} Å of {reading.pocket_from}{others}")
         notes += said
         if len(chains) > 1:
             notes.append(f"chain {chain.name}, the one with most contacts ({len(pocket)}) of {len(chains)}")
@@ -115,22 +116,34 @@ def pocket_of(structure: Any, chain: Chain, asked: str, cutoff: float, only: boo
     others = {f"{name}:{residue.seqid}": residue for name, residue in ligands(structure)}
     pocket: set[int] = set()
     centres = []
+    elsewhere: list[str] = []
     for place in places:
         number = place if ":" in place else f"{chain.name}:{place}"
         if number in own:
             pocket.add(own[number])
         elif number in others:
             centres.append(others[number])
-        elif number.partition(":")[0] == chain.name or only or not known(structure, number):
-            raise StructureError(f"residue {number} is not in this structure; chain {chain.name} has {ends(chain.numbers)}")
+        else:
+            there, found = number.partition(":")[0], known(structure, number)
+            if not found:
+                raise StructureError(f"residue {number} is not in this structure; chain {chain.name} has {ends(chain.numbers)}")
+            if there == chain.name:
+                raise StructureError(f"{number} ({found}) is neither a residue of the sequence nor a ligand")
+            if only:
+                raise StructureError(
+                    f"residue {number} is on chain {there}, not {chain.name}: leave it out, or give --chain {there}"
+                )
+            elsewhere.append(number)
     if centres:
         pocket |= set(contacts(chain, heavy_positions(centres), cutoff))
-    return tuple(sorted(pocket)), []
+    said = [f"named for the pocket but not on chain {chain.name}, left out: {' '.join(elsewhere)}"] if elsewhere else []
+    return tuple(sorted(pocket)), said
 
 
-def known(structure: Any, number: str) -> bool:
-    """Whether a place `chain:number` exists anywhere in the first model."""
-    return any(f"{chain.name}:{residue.seqid}" == number for chain in structure[0] for residue in chain)
+def known(structure: Any, number: str) -> str:
+    """What stands at a place `chain:number` of the first model; empty if nothing does."""
+    found = (one.name for chain in structure[0] for one in chain if f"{chain.name}:{one.seqid}" == number)
+    return str(next(found, ""))
 
 
 def ends(numbers: Sequence[str | None]) -> str:

@@ -218,3 +218,27 @@ def test_frequencies_become_bfactors() -> None:
     values = {str(residue.seqid): {atom.b_iso for atom in residue} for residue in back[0]["A"]}
     assert values["184A"] == {25.0} and values["184"] == {0.0}
     assert sum(value != {0.0} for value in values.values()) == 1
+
+
+@pytest.fixture
+def peptide(tmp_path: Path) -> Path:
+    """4CUP and, as chain P, the first residues of another copy."""
+    structure = gemmi.read_structure(str(BRD))
+    copy = structure[0]["A"].clone()
+    copy.name = "P"
+    del copy[5:]
+    structure[0].add_chain(copy)
+    structure.assign_subchains(force=True)
+    structure.setup_entities()
+    (tmp_path / "peptide.pdb").write_text(structure.make_pdb_string())
+    return tmp_path / "peptide.pdb"
+
+
+def test_named_residues_of_another_chain(peptide: Path) -> None:
+    found = row(peptide, pocket_from="A:1893,A:1900,P:1857")
+    assert own(found) == ["A:1893", "A:1900"] and found.site is not None
+    assert "named for the pocket but not on chain A, left out: P:1857" in found.site.notes
+    refused = row(peptide, pocket_from="A:1893,P:1857", chain="A").error
+    assert refused == "residue P:1857 is on chain P, not A: leave it out, or give --chain P"
+    assert "residue P:1999 is not in this structure" in (row(peptide, pocket_from="A:1893,P:1999").error or "")
+    assert row(BRD, pocket_from="A:2001").error == "A:2001 (HOH) is neither a residue of the sequence nor a ligand"
