@@ -113,6 +113,7 @@ def read_chain(structure: Any, chain: Any) -> Chain:
     notes = apart + left_out + [f"{count} × {change}" for change, count in changed.items()]
     notes += [f"gap filled from the stated sequence: {one}" for one in filled]
     notes += [f"gap, its ends joined: {one}" for one in open_gaps]
+    notes += missing_ends(chain.name, residues, stated)
     inserted = sum(residue.seqid.icode.strip() != "" for residue in residues)
     notes += [f"{inserted} residues with insertion codes"] if inserted else []
     return Chain(chain.name, "".join(letters), tuple(numbers), tuple(placed), tuple(notes))
@@ -142,6 +143,20 @@ def missing(one: Any, other: Any, stated: Sequence[str]) -> list[str] | None:
         return None
     letters = [parent_letter(name, "") for name in stated[one.label_seq : other.label_seq - 1]]
     return letters if all(letters) else None
+
+
+def missing_ends(name: str, residues: Sequence[Any], stated: Sequence[str]) -> list[str]:
+    """A note on the residues of the stated sequence before and after those with coordinates, if there are any."""
+    if not stated or not residues:
+        return []
+    first, last = residues[0].label_seq, residues[-1].label_seq
+    if first is None or last is None:
+        whole = len(stated) == len(residues)
+        return [] if whole else [f"the stated sequence, of {len(stated)} residues, cannot be aligned with this one"]
+    ends = ((stated[: first - 1], "before", residues[0]), (stated[last:], "after", residues[-1]))
+    counts = [(sum(one not in CAPS for one in names), f"{where} {name}:{residue.seqid}") for names, where, residue in ends]
+    told = [f"{count} residues {where}" for count, where in counts if count]
+    return [f"only in the stated sequence, left out: {', '.join(told)}"] if told else []
 
 
 def heavy_positions(residues: Iterable[Any]) -> npt.NDArray[np.float64]:

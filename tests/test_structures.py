@@ -118,6 +118,20 @@ def test_gaps_are_filled_from_the_stated_sequence_or_told(tmp_path: Path) -> Non
     assert joined.site is not None and any("its ends joined: A:1899 to A:1905" in note for note in joined.site.notes)
 
 
+def test_ends_that_only_the_stated_sequence_has_are_told(tmp_path: Path) -> None:
+    """The file states 117 residues; 1856 to 1970 have coordinates."""
+    whole = pdb_of(BRD)
+    for first, last, told in (
+        (0, 1, "2 residues after A:1970"),
+        (1860, 1970, "113 residues after A:1859"),
+        (1856, 1865, "10 residues before A:1866, 2 residues after A:1970"),
+    ):
+        (tmp_path / "x.pdb").write_text(without_residues(whole, first, last))
+        found = row(tmp_path / "x.pdb")
+        assert found.site is not None and f"only in the stated sequence, left out: {told}" in found.site.notes
+    assert (row(CAPSID).site or pytest.fail()).notes == ("4 × MSE as M",)
+
+
 def test_the_chain_with_most_contacts(tmp_path: Path) -> None:
     structure = gemmi.read_structure(str(BRD))
     copy = structure[0]["A"].clone()
