@@ -33,13 +33,18 @@ def is_mmcif(name: str, start: bytes) -> bool:
 
 
 def folder_rows(path: str, reading: Reading) -> Iterator[Row]:
-    """One row for each structure file of a folder, by name."""
+    """One row for each structure file of a folder, by name. What is wrong with a file is its row's error: the rest goes on."""
     files = structure_files(path)
     if not files:
         raise InputError(f"{path}: a folder without structure files ({' '.join(SUFFIXES)}, also .gz); name a file")
+    refuse_other_tasks(path, reading)
     for ordinal, file in enumerate(files):
-        with open_bytes(str(file)) as stream:
-            yield structure_row(str(file), stream, reading, ordinal)
+        try:
+            with open_bytes(str(file)) as stream:
+                row = structure_row(str(file), stream, reading, ordinal)
+        except InputError as error:
+            row = Row(ordinal, title_of(str(file)), error=str(error), kind="sequence")
+        yield row
 
 
 def structure_files(path: str) -> list[Path]:
@@ -47,11 +52,10 @@ def structure_files(path: str) -> list[Path]:
 
 
 def structure_row(path: str, stream: io.BufferedIOBase, reading: Reading, ordinal: int = 0) -> Row:
-    """What is wrong with the structure is the row's error: the rest of a folder goes on."""
-    if reading.wants == "smiles":
-        raise InputError(f"{path} is a structure; this task takes SMILES")
+    """What is wrong with the structure is the row's error. Raises InputError for a file that cannot be read at all."""
+    refuse_other_tasks(path, reading)
     name = Path(path).name.lower().removesuffix(".gz")
-    title = "" if path == "-" else re.sub(r"(?i)(\.gz|\.pdb|\.ent|\.cif|\.mmcif)+$", "", Path(path).name)
+    title = "" if path == "-" else title_of(path)
     data = all_bytes(path, stream, LARGEST)
     try:
         structure = parse_structure(data, is_mmcif(name, data[:4096]))
@@ -60,7 +64,17 @@ def structure_row(path: str, stream: io.BufferedIOBase, reading: Reading, ordina
         return Row(ordinal, title or "stdin", error=str(error), kind="sequence")
     site = Site(chain.name, chain.numbers, tuple(notes), structure)
     identity = title or structure.name or "stdin"
+    structure.name = structure.name or identity
     return Row(ordinal, identity, chain.sequence, kind="sequence", pocket=pocket, site=site)
+
+
+def refuse_other_tasks(path: str, reading: Reading) -> None:
+    if reading.wants == "smiles":
+        raise InputError(f"{path} is a structure; this task takes SMILES")
+
+
+def title_of(path: str) -> str:
+    return re.sub(r"(?i)(\.gz|\.pdb|\.ent|\.cif|\.mmcif)+$", "", Path(path).name)
 
 
 def chosen(structure: Any, reading: Reading) -> tuple[Chain, tuple[int, ...], list[str]]:

@@ -203,16 +203,30 @@ def test_a_folder_and_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for path in (CAPSID, BRD):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "broken.pdb").write_text("HEADER\n")
+    (tmp_path / "2abc.pdb.gz").write_bytes(CAPSID.read_bytes()[:3000])
     (tmp_path / "notes.txt").write_text("not a structure")
     found = list(read_rows(str(tmp_path), Reading(wants="sequence")))
     assert [(one.ordinal, one.id, one.error is None) for one in found] == [
         (0, "1a8o", True),
-        (1, "4cup", True),
-        (2, "broken", False),
+        (1, "2abc", False),
+        (2, "4cup", True),
+        (3, "broken", False),
     ]
+    assert "2abc.pdb.gz: damaged gzip data" in (found[1].error or "")
     with (tmp_path / "4cup.cif.gz").open("rb") as stream:
         monkeypatch.setattr("sys.stdin", type("Standard", (), {"buffer": stream}))
-        assert replace(row("-"), site=None).value == found[1].value
+        assert replace(row("-"), site=None).value == found[2].value
+
+
+@pytest.mark.parametrize(("header", "identity"), [(True, "1A8O"), (False, "stdin")])
+def test_a_pdb_from_a_pipe_has_the_id_of_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: bool, identity: str
+) -> None:
+    lines = unpacked(CAPSID).splitlines(True)
+    (tmp_path / "x").write_text("".join(line for line in lines if header or not line.startswith("HEADER")))
+    with (tmp_path / "x").open("rb") as stream:
+        monkeypatch.setattr("sys.stdin", type("Standard", (), {"buffer": stream}))
+        assert row("-").id == identity
 
 
 def test_tasks_about_molecules_refuse_structures() -> None:
