@@ -155,6 +155,13 @@ def test_bad_input_is_an_error_record(logos_here: Logos, task: str, text: str, o
         (("molecule", "--props", "weight"), "no property 'weight'"),
         (("pocket", BRD, "--bfactors", "x"), "add --top"),
         (("pocket", BRD, "--form", "smiles"), "pocket has one form"),
+        (("pocket", BRD, "--consensus", 0.5), "add --top"),
+        (("ligand", BRD, "--top", 2, "--consensus", 0.5), "ligand finds no pocket"),
+        (("retro", EXAMPLES / "drugs.smi", "--chain", "A"), "--chain says how a protein is read, and retro takes none"),
+        (("molecule", "--pocket-from", "ZYB"), "--pocket-from says how a protein is read, and molecule takes none"),
+        (("material", "--cutoff", 4.5), "--cutoff says how a protein is read, and material takes none"),
+        (("protein", "--chain", "A"), "give INPUT, a structure"),
+        (("ligand", BRD, "--cutoff", 6), "--cutoff is the distance from what --pocket-from names"),
         (("retro", EXAMPLES / "proteins.fasta"), "holds sequences (FASTA)"),
         (("protein", EXAMPLES / "drugs.sdf"), "holds molecules (SDF)"),
     ],
@@ -162,6 +169,19 @@ def test_bad_input_is_an_error_record(logos_here: Logos, task: str, text: str, o
 def test_what_does_not_fit_together_is_one_line(logos_here: Logos, arguments: Any, reason: str) -> None:
     found = logos_here("generate", *arguments, "-m", "nano")
     assert found.code in (1, 2) and reason in found.err and found.out == "" and found.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", [("--chain", "A"), ("--pocket-from", "ZYB"), ("--cutoff", 5)])
+def test_what_no_molecule_has_is_refused_for_scores(logos_here: Logos, option: tuple[Any, ...]) -> None:
+    found = logos_here("score", EXAMPLES / "drugs.smi", "--task", "molecule", *option, "-m", "nano")
+    assert found.code == 2 and f"{option[0]} says how a protein is read, and molecule takes none" in found.err
+
+
+def test_options_of_structures_are_read_where_there_is_one(logos_here: Logos) -> None:
+    options = ("--chain", "A", "--pocket-from", "ZYB", "--cutoff", 8, "-m", "nano")
+    (record,) = logos_here("generate", "ligand", BRD, *options, "--max-tokens", 20).lines
+    assert len(record["site"]["residues"]) > 6
+    assert logos_here("score", BRD, *options[:2], "-m", "nano").lines[0]["logprob"] < 0
 
 
 def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:

@@ -64,11 +64,18 @@ def generate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
-    cutoff: options.Cutoff = 4.5,
+    cutoff: options.Cutoff = None,
     chain: options.Chain = None,
     consensus: Annotated[
-        float, typer.Option("--consensus", min=0, max=1, help="pocket --top: part of the samples that must mark a residue.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--consensus",
+            min=0,
+            max=1,
+            help="pocket --top: part of the samples that must mark a residue. Default: 0.5.",
+            show_default=False,
+        ),
+    ] = None,
     bfactors: Annotated[
         Path | None,
         typer.Option(
@@ -92,7 +99,7 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
-    from logos_cli.commands.generate_run import annotation_for, check_format, open_output, run, summary
+    from logos_cli.commands.generate_run import annotation_for, check_format, check_merging, open_output, run, summary
     from logos_cli.commands.models import open_model
     from logos_cli.commands.pocket_files import PocketFiles
     from logos_cli.commands.rows_input import describe, input_rows, look_ahead, sha256, total_rows
@@ -100,7 +107,8 @@ def generate(
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
     from logos_cli.pipeline import Plan
-    from logos_cli.row import Reading
+    from logos_cli.pocket_vote import CONSENSUS
+    from logos_cli.row import CUTOFF, Reading
     from logos_cli.sampling import resolve
     from logos_cli.tasks import task_named
 
@@ -110,8 +118,8 @@ def generate(
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     check_format(chosen, format.value)
-    if bfactors is not None and (not chosen.merges or top is None):
-        raise UsageError("--bfactors writes what pocket --top finds; add --top 1")
+    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input)
+    check_merging(chosen, top, bfactors, consensus)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
     annotation = annotation_for(chosen, props, similar_to)
@@ -121,9 +129,10 @@ def generate(
         "repetition_penalty": repetition_penalty, "max_tokens": max_tokens, "seed": seed,
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
-    reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff)
+    reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
     rows, alone = look_ahead(input_rows(chosen, input, reading, limit, blank))
     count = samples or (32 if top else 1)
+    share = CONSENSUS if consensus is None else consensus
     files = PocketFiles(bfactors) if bfactors else None
     engine = open_model(model, EngineSettings(device.value, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
@@ -131,8 +140,8 @@ def generate(
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
-        plan = Plan(chosen, settings, count, top, alone and count == 1, consensus, note)
-        described = describe(input, limit, reading) | {"form": form, "consensus": consensus, "props": list(annotation.props)}
+        plan = Plan(chosen, settings, count, top, alone and count == 1, share, note)
+        described = describe(input, limit, reading) | {"form": form, "consensus": share, "props": list(annotation.props)}
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
         output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume)
         if output is None:

@@ -26,6 +26,15 @@ def check_format(task: Task, form: str) -> None:
         raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
 
 
+def check_merging(task: Task, top: int | None, bfactors: Path | None, consensus: float | None) -> None:
+    """Refuses options of merged samples where none are merged."""
+    name = "--bfactors" if bfactors is not None else "--consensus" if consensus is not None else ""
+    if name and not task.merges:
+        raise UsageError(f"{name} is for what pocket --top finds; {task.name} finds no pocket")
+    if name and top is None:
+        raise UsageError(f"{name} is for what pocket --top finds; add --top 1")
+
+
 def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
     """What --props and --similar-to ask for, of tasks that answer with one molecule."""
     from logos_cli.properties import Annotation, References, names_of

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from logos_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.tasks import Task
 
 
 class Device(StrEnum):
@@ -95,12 +100,29 @@ PocketFrom = Annotated[
     str | None,
     typer.Option("--pocket-from", help="A ligand's name in the structure, or residues: A:57,A:102.", show_default=False),
 ]
-Cutoff = Annotated[float, typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket.")]
+Cutoff = Annotated[
+    float | None,
+    typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket. Default: 4.5.", show_default=False),
+]
 LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if the runtime was built for it.")]
+
+
+def check_structure_options(
+    task: Task | None, chain: str | None, pocket_from: str | None, cutoff: float | None, reads: bool = True
+) -> None:
+    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input."""
+    given = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
+    named = next((name for name, value in given.items() if value is not None), None)
+    if named and task and task.wants != "sequence":
+        raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
+    if named and not reads:
+        raise UsageError(f"{named} says how a protein is read; give INPUT, a structure")
+    if cutoff is not None and pocket_from is None:
+        raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
 
 
 def show_log(asked: bool) -> None:

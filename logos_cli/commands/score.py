@@ -57,7 +57,7 @@ def score(
     threads: options.Threads = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no score.")] = False,
     pocket_from: options.PocketFrom = None,
-    cutoff: options.Cutoff = 4.5,
+    cutoff: options.Cutoff = None,
     chain: options.Chain = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
@@ -75,7 +75,7 @@ def score(
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
     from logos_cli.mutants import Mutations
-    from logos_cli.row import Reading
+    from logos_cli.row import CUTOFF, Reading
     from logos_cli.scoring import CHAINS, ScoreFormatter, ScorePlan, score_records
     from logos_cli.tasks import task_named
 
@@ -84,9 +84,10 @@ def score(
         raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
+    options.check_structure_options(chosen, chain, pocket_from, cutoff)
     plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token)
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
-    reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff)
+    reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
     blank = Blank()
     rows, _ = look_ahead(read_limited(input, reading, limit, blank))
     formatter = ScoreFormatter(format.value)
