@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -182,6 +183,17 @@ def test_options_of_structures_are_read_where_there_is_one(logos_here: Logos) ->
     (record,) = logos_here("generate", "ligand", BRD, *options, "--max-tokens", 20).lines
     assert len(record["site"]["residues"]) > 6
     assert logos_here("score", BRD, *options[:2], "-m", "nano").lines[0]["logprob"] < 0
+
+
+def test_what_was_done_to_structures_is_told_of_all(logos_here: Logos, tmp_path: Path) -> None:
+    """Chain and length of the first three only: a folder may hold thousands."""
+    for name in ("a", "b", "c", "e"):
+        (tmp_path / f"{name}.pdb.gz").write_bytes((EXAMPLES / "1a8o.pdb.gz").read_bytes())
+    plain = gzip.decompress((EXAMPLES / "1a8o.pdb.gz").read_bytes()).replace(b"MSE", b"MET")
+    (tmp_path / "d.pdb").write_bytes(plain)
+    told = logos_here("generate", "protein", tmp_path, "-m", "nano", "--max-tokens", 1).err
+    assert [f"{name}: chain A, 70 residues" in told for name in "abcde"] == [True, True, True, False, True]
+    assert told.count("4 × MSE as M") == 4
 
 
 def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:

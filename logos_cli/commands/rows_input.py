@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from logos_cli.row import Reading, Row
     from logos_cli.tasks import Task
 
-TOLD = 3  # structures whose reading is told on stderr; every record has it
+TOLD = 3  # structures whose chain and pocket are told on stderr; what was done to read one is told of every one
 
 
 def input_rows(task: Task, path: str | None, reading: Reading, limit: int | None, blank: Blank) -> Iterator[Row]:
@@ -35,7 +35,7 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
 
     told = 0
     for row in islice(read_rows(path or "-", reading, blank), limit):
-        if row.site and told < TOLD:
+        if row.site and (told < TOLD or row.site.notes):
             told += 1
             parts = [f"chain {row.site.chain}, {len(row.value or ())} residues", *row.site.notes]
             if row.pocket:
