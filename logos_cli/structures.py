@@ -94,6 +94,9 @@ def read_chain(structure: Any, chain: Any) -> Chain:
         letter = parent_letter(residue.name, parents.get((chain.name, str(residue.seqid)), ""))
         if not letter:
             raise StructureError(f"residue {number} ({residue.name}) has no standard parent; remove it or give the sequence")
+        alphas = [atom.altloc for atom in residue if atom.name == "CA"]
+        if len(alphas) > len(set(alphas)):
+            raise StructureError(f"residue {number} is there twice; give each chain a letter, each residue a number of its own")
         if gemmi().find_tabulated_residue(residue.name).one_letter_code != letter:
             changed[f"{residue.name} as {letter}"] = changed.get(f"{residue.name} as {letter}", 0) + 1
         if before is not None and not bonded(before, residue):
