@@ -40,8 +40,8 @@ def spelled(name: str, kind: Any, info: Any) -> str:
     names = ", ".join(sorted(given or [f"--{name.replace('_', '-')}"], key=len))
     if kind is bool:
         return f"`{names}`"
-    choices = "\\|".join(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
-    return f"`{names} {info.metavar or choices or _VALUES[kind]}`"
+    choices = "|".join(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
+    return cell(f"`{names} {info.metavar or choices or _VALUES[kind]}`")
 
 
 def default(value: Any) -> str:
