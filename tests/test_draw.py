@@ -87,6 +87,12 @@ KINDS: dict[str, tuple[list[dict[str, Any]], int, Sequence[str]]] = {
         0, ("32 samples, 30 faithful", "left out: 2 other sequence",
             "0 %", "100 %", "of the faithful samples; framed: the consensus", "A:68  A:70"),
     ),
+    # Residues that the file states and does not model have no number there.
+    "unmodelled": (
+        [record("pocket", [3, 4], input=PROTEIN, residues=["A:33", None]),
+         record("ligand", "CCO", row=1, input=PROTEIN, site={"chain": "A", "pocket": [3, 4], "residues": [None, "A:34"]})],
+        1, ("numbered as in the structure: A:33  S4", "pocket of 2 residues, chain A: A3  A:34"),
+    ),
     "protein": ([record("protein", PROTEIN, input=PROTEIN[:12])], 0, ("156 residues, the first 12 given",)),
     "antibody": ([record("antibody", "EVQLVESGGG")], 0, ("10 residues", "antibody")),
     "material": ([record("material", {"metal": FRAME, "linkers": ["[O-]C(=O)C#CC(=O)[O-]"]})], 2, ("node", "linker")),
@@ -223,6 +229,7 @@ LINE = json.dumps(record("molecule", "CCO")) + "\n"
         (LINE.replace('"row": 0', '"row": "x"'), r'line 1: not a record: row is "x"'),
         (LINE.replace('"row": 0', '"row": true'), r"line 1: not a record: row is true"),
         (LINE.replace('"logprob": -3.217', '"logprob": [1]'), r"line 1: not a record: logprob is \[1\]"),
+        (LINE.replace('"error": null', '"residues": ["A:3", [1]]'), r"line 1: not a record: residues holds"),
         (LINE.replace('"schema": 1', '"schema": 2'), r"line 1: schema 2 is not 1"),
         ("[" * 100_000 + "\n", r"line 1: "),
         ('{"row": 1', r"no records"),

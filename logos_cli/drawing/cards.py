@@ -162,7 +162,7 @@ def pocket(entry: Entry, numbers: list[int]) -> tuple[Part, ...]:
     """The sequence with its pocket; of merged records every residue by how many samples named it, the consensus framed."""
     letters = entry.input
     inside = sorted({one for one in numbers if 1 <= one <= len(letters)})
-    names = dict(zip(numbers, entry.residues, strict=False))
+    names = {at: own for at, own in zip(numbers, entry.residues, strict=False) if own is not None}
     scale: list[Part] = []
 
     def place(at: int) -> str:
@@ -201,11 +201,16 @@ def input_card(entry: Entry) -> Card | None:
         left = [part for part in first_side(entry.input).split(".") if part]
         return Card((Scheme(tuple(joined([Molecule(one) for one in left]))), name), "wide", "input", (".".join(left),))
     if entry.task == "ligand":
-        chosen = {at for at in places(entry.site.get("pocket")) or () if 1 <= at <= len(entry.input)}
+        named = places(entry.site.get("pocket")) or []
+        chosen = {at for at in named if 1 <= at <= len(entry.input)}
         site = Residues(entry.input, {at: Mark(shade(0.7), title=f"{entry.input[at - 1]}{at}") for at in chosen})
         own = entry.site.get("residues")
         told = f"pocket of {counted(len(chosen), 'residue')}"
         told += f", chain {entry.site['chain']}" if entry.site.get("chain") else ""
-        told += f": {'  '.join(map(str, own))}" if isinstance(own, list) else ""
+        if isinstance(own, list):
+            pairs = zip(named, own, strict=False)
+            told += ": " + "  ".join(
+                f"{entry.input[at - 1]}{at}" if name is None else str(name) for at, name in pairs if at in chosen
+            )
         return Card((name, site, *((Lines((told,)),) if chosen else ())), "full", "input", (entry.input,))
     return None

@@ -42,7 +42,7 @@ class Entry:
     samples: int | None = None
     faithful: int | None = None
     frequency: tuple[float, ...] = ()
-    residues: tuple[str, ...] = ()
+    residues: tuple[str | None, ...] = ()  # None: not modelled in the structure
     unfaithful: dict[str, Any] = field(default_factory=dict)
     site: dict[str, Any] = field(default_factory=dict)
     props: dict[str, Any] = field(default_factory=dict)
@@ -136,7 +136,8 @@ def entry(found: dict[str, Any]) -> Entry:
         text=get("text", str), reaction=get("reaction", str), mutant=get("mutant", str), rank=get("rank", int),
         logprob=get("logprob", *_NUMBER), logprob_per_token=get("logprob_per_token", *_NUMBER), delta=get("delta", *_NUMBER),
         count=get("count", int), samples=get("samples", int), faithful=get("faithful", int),
-        frequency=listed("frequency", *_NUMBER), residues=tuple(map(str, listed("residues", str, *_INTEGER))),
+        frequency=listed("frequency", *_NUMBER),
+        residues=tuple(one if one is None else str(one) for one in listed("residues", str, *_INTEGER, type(None))),
         unfaithful=get("unfaithful", dict) or {}, site=get("site", dict) or {},
         props=get("props", dict) or {}, similarity=get("similarity", dict) or {},
     )  # fmt: skip
