@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from os.path import isfile
 
 from logos_cli.chem import shortened
 from logos_cli.errors import UsageError
+from logos_cli.lines import read_lines
 from logos_cli.residues import STANDARD
 
 _MUTATION = re.compile(r"([A-Z])(\d{1,6})([A-Z])")
@@ -32,14 +33,19 @@ class Mutations:
 
     @classmethod
     def parse(cls, spec: str) -> Mutations:
-        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file with one of them a line. Raises UsageError."""
-        if Path(spec).is_file():
-            spec = ",".join(Path(spec).read_text("utf-8").split())
+        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file with one of them a line, `#` before remarks. Raises
+        UsageError, InputError."""
+        # Not pathlib's, which raises for a list that is longer than a file's name may be.
+        if isfile(spec):
+            spec = ",".join(part for _, line in read_lines(spec) for part in (line or "").partition("#")[0].split())
         items: list[str | tuple[int, int]] = []
         for part in filter(None, (part.strip().upper() for part in spec.split(","))):
             places = _PLACES.fullmatch(part)
             if places:
-                items.append((int(places[1]), int(places[2] or places[1])))
+                first, last = int(places[1]), int(places[2] or places[1])
+                if last < first:
+                    raise UsageError(f"--mutants {part}: the range runs backwards; give {last}-{first}")
+                items.append((first, last))
             elif all(_MUTATION.fullmatch(one) for one in part.split("+")):
                 items.append(part)
             else:

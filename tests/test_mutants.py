@@ -48,8 +48,20 @@ def test_what_is_no_mutation(spec: str) -> None:
 
 
 def test_a_file_of_them(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("A2V\r\nT3R\n\n")
+    (tmp_path / "list.txt").write_text("# framework 1\n\nA2V\r\n  # CDR\nT3R  # said twice: A2V\n\n")
     assert list(variants(str(tmp_path / "list.txt"), "MAT")) == ["A2V", "T3R"]
+    (tmp_path / "list.txt").write_text("# nothing\n")
+    with pytest.raises(UsageError, match="--mutants is empty"):
+        Mutations.parse(str(tmp_path / "list.txt"))
+
+
+def test_a_range_that_runs_backwards() -> None:
+    with pytest.raises(UsageError, match="--mutants 5-3: the range runs backwards; give 3-5"):
+        Mutations.parse("5-3")
+
+
+def test_a_list_longer_than_a_files_name_may_be() -> None:
+    assert len(variants(",".join(["A2V"] * 5000), "MAT")) == 1
 
 
 @given(st.text(STANDARD, min_size=1, max_size=30), st.data())
