@@ -136,17 +136,18 @@ def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine:
     which none can be whole."""
     left = engine.info.context - len(tokens)
     room = min(max_tokens, left)
-    limit = f"the prompt leaves {left:,} of the model's {engine.info.context:,} tokens" if left <= max_tokens else ""
+    leaves = f"the prompt leaves {left:,} of the model's {engine.info.context:,} tokens"
+    limit = leaves if left <= max_tokens else f"--max-tokens is {max_tokens:,}"
     if prompt.least:
         least, usual = (len(engine.encode(prompt.text + text)) - len(tokens) for text in (prompt.least, prompt.usual))
         if least > room:
-            remedy = f"{limit}; give a shorter part of it" if left < least else f"give --max-tokens {min(left, usual):,}"
+            # A larger --max-tokens helps only as far as the context goes.
+            remedy = f"{leaves}; give a shorter part of it" if left < least else f"give --max-tokens {min(left, usual):,}"
             raise RowError(f"the answer repeats the protein, at least {least:,} tokens, and would be cut: {remedy}")
         if usual > room:
-            told = limit or f"--max-tokens is {max_tokens:,}"
-            return f"the answer repeats the protein, {least:,} tokens and often {usual:,}; {told}: some will be cut"
+            return f"the answer repeats the protein, {least:,} tokens and often {usual:,}; {limit}: some will be cut"
     elif room < min(LITTLE_ROOM, max_tokens):
-        return f"{limit}: answers may be cut"
+        return f"{leaves}: answers may be cut"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,6 +81,15 @@ def test_ligands_for_a_pocket(logos_here: Logos, form: str) -> None:
             assert "props" not in record
 
 
+def test_a_form_that_changed_is_told_as_it_was_typed(logos_here: Logos, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    (tmp_path / "o.jsonl.partial").touch()
+    (tmp_path / "o.jsonl.partial.json").write_text('{"form": "smiles"}')
+    given = ("generate", "ligand", BRD, "-m", "nano", "--pocket-from", "ZYB", "-o", out, "--resume")
+    assert "form was 'smiles', is 'wrapped'" in logos_here(*given, "--form", "wrapped").err
+    assert "form was 'smiles', is None" in logos_here(*given).err
+
+
 def test_a_pocket_answer_is_the_next_tasks_input(logos_here: Logos) -> None:
     line = json.dumps(
         {"schema": 1, "row": 0, "id": "p", "task": "pocket", "input": "MKTAYIAKQR", "answer": [2, 5], "valid": True}
@@ -120,6 +130,11 @@ def test_a_cut_is_said_before_it_happens(logos_here: Logos) -> None:
     assert first["sample"] is None and "would be cut: the prompt leaves" in first["error"] and second["sample"] == 0
     short = logos_here("generate", "pocket", "-", "-m", "nano", "--max-tokens", 5, stdin=">a\nMKTAYIAKQR\n")
     assert "give --max-tokens" in short.lines[0]["error"]
+    both = logos_here("generate", "pocket", "-", "-m", "nano", "--max-tokens", 20, "--limit", 1, stdin=long)
+    assert re.search(
+        r"and would be cut: the prompt leaves \d+ of the model's 1,024 tokens; give a shorter part of it$",
+        both.lines[0]["error"],
+    )
     tight = logos_here("generate", "pocket", "-", "-m", "nano", "--max-tokens", 12, stdin=">a\nMKTAYIAKQR\n")
     assert "row 1 (a): the answer repeats the protein" in tight.err and tight.lines[0]["sample"] == 0
     ligand = logos_here(

@@ -141,7 +141,11 @@ def generate(
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         plan = Plan(chosen, settings, count, top, alone and count == 1, share, note)
-        described = describe(input, limit, reading) | {"form": form, "consensus": share, "props": list(annotation.props)}
+        described = describe(input, limit, reading) | {
+            "form": form.value if form else None,
+            "consensus": share,
+            "props": list(annotation.props),
+        }
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
         output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume)
         if output is None:
