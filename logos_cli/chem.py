@@ -85,9 +85,30 @@ def same_molecules(left: Sequence[str], right: Sequence[str]) -> bool:
     return a is not None and a == b
 
 
+def _unsanitized(smiles: str) -> Any:
+    """The molecule as strings go, with atoms in it, whatever valences they have; None if it is none."""
+    if not 0 < len(smiles) <= MAX_SMILES or "\0" in smiles or len(smiles.split()) != 1:
+        return None
+    mol = rdkit().MolFromSmiles(smiles, sanitize=False)
+    return mol if mol is not None and mol.GetNumAtoms() else None
+
+
 def written(smiles: str) -> bool:
     """Whether `smiles` is one as strings go, with atoms in it, whatever valences they have: it is not sanitized."""
-    if not 0 < len(smiles) <= MAX_SMILES or "\0" in smiles or len(smiles.split()) != 1:
-        return False
-    mol = rdkit().MolFromSmiles(smiles, sanitize=False)
-    return mol is not None and mol.GetNumAtoms() > 0
+    return _unsanitized(smiles) is not None
+
+
+def lenient(smiles: str) -> str | None:
+    """`canonical`; where sanitization fails, the canonical form of atoms and bonds as written. None if it is no SMILES."""
+    if (found := canonical(smiles)) is not None or (mol := _unsanitized(smiles)) is None:
+        return found
+    chem = rdkit()
+    for atom in mol.GetAtoms():
+        atom.SetAtomMapNum(0)
+    mol.UpdatePropertyCache(strict=False)
+    chem.FastFindRings(mol)
+    chem.AssignRadicals(mol)  # else [O] would be written O, which has a hydrogen
+    try:
+        return str(chem.MolToSmiles(mol))
+    except (RuntimeError, ValueError):
+        return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from logos_cli.answers import Answer, Prompt, invalid
-from logos_cli.chem import canonical, shortened, written
-from logos_cli.grammar import MATERIAL, MOLECULE, RowError, refuse_markers, wrap
+from logos_cli.chem import lenient, shortened, written
+from logos_cli.grammar import MATERIAL, MOLECULE, RowError, refuse_markers, usable, wrap
 from logos_cli.row import Row
 
 
@@ -28,16 +28,26 @@ def known_material(row: Row) -> tuple[str, str] | None:
         node, linkers = row.material
         if not linkers:
             raise RowError("a material without linkers")
-        parts = [refuse_markers(one) for one in (node, *linkers)]
+        parts = [block(one) for one in (node, *linkers)]
         return "<MaterialS>", f"<MetalS>{parts[0]}<MetalE>{''.join(map(wrap, parts[1:]))}<MaterialE>"
     if row.text is not None and row.text.startswith("<MaterialS>"):
         return "<MaterialS>", row.text.removeprefix("<MaterialS>")
     return None
 
 
+def block(smiles: str) -> str:
+    """A node or linker as it goes into the text: as written, atom maps removed where RDKit can read them."""
+    try:
+        return usable(smiles)
+    except RowError:
+        if written(refuse_markers(smiles)):
+            return smiles
+        raise
+
+
 def parse_material(text: str, finish: str, prompt: Prompt) -> Answer:
-    """Valid if the node is a SMILES as strings go (many published nodes do not survive sanitization: their metals have
-    valences RDKit does not know) and every linker is a molecule."""
+    """Valid if node and linkers are SMILES as strings go: many published nodes do not survive sanitization, for their metals
+    have valences RDKit does not know, nor do some linkers, which were cut off metals (`C1=[N]=C…`, `[n-][nH]`)."""
     match = MATERIAL.fullmatch(prompt.prefix + text)
     if match is None:
         form = "<MetalS>…<MetalE><MoleculeS>…<MoleculeE><MaterialE>"
@@ -46,8 +56,8 @@ def parse_material(text: str, finish: str, prompt: Prompt) -> Answer:
     value = {"metal": node, "linkers": linkers}
     if not written(node):
         return invalid(f"the node is not a SMILES, even unsanitized: {shortened(node)}", value)
-    found = [canonical(one) for one in linkers]
+    found = [lenient(one) for one in linkers]
     if None in found:
-        return invalid(f"not a valid SMILES: {shortened(linkers[found.index(None)])}", value)
+        return invalid(f"a linker is not a SMILES, even unsanitized: {shortened(linkers[found.index(None)])}", value)
     smiles = sorted(one for one in found if one)
     return Answer({"metal": node, "linkers": smiles}, True, ".".join((node, *smiles)))

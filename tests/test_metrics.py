@@ -17,6 +17,7 @@ from logos_cli.benchmarks.metrics import by_row, matches, task_metrics
 from logos_cli.benchmarks.molecules import internal_diversity, wasserstein
 from logos_cli.benchmarks.truths import parse_truth
 from logos_cli.records import Record
+from logos_cli.tasks import TASKS
 
 
 def answer(row: int, sample: int, *smiles: str, logprob: float = -1.0, task: str = "retro") -> Record:
@@ -85,6 +86,16 @@ def test_evaluate(logos: Callable[..., Run], tmp_path: Path) -> None:
     shown = logos("evaluate", records, "--truth", truth)
     assert shown.code == 0 and "top 1" in shown.out and "33.3%" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_known_materials_whose_linkers_are_not_sanitized_are_known(logos: Callable[..., Run], tmp_path: Path) -> None:
+    written, known = "n1ccc(cc1)C1=NC(=[N]=C([N]1)C)C", "[N]1C(C)=[N]=C(C)N=C1c1ccncc1"
+    answer = TASKS["material"].parse(f"<MetalS>[Zn]<MetalE><MoleculeS>{written}<MoleculeE><MaterialE>", "stop")
+    records, file = tmp_path / "r.jsonl", tmp_path / "known.jsonl"
+    records.write_text(Record(0, "1", "material", "", "m", 0, answer.value, answer.valid, text="t").to_line())
+    file.write_text(json.dumps({"metal": "[Zn]", "linkers": [known]}) + '\n{"metal": "[Zn]", "linkers": ["nonsense(("]}\n')
+    found = json.loads(logos("evaluate", records, "--novel-against", file, "--json").out)["tasks"]["material"]
+    assert found["validity"]["value"] == 1 and found["novelty"]["value"] == 0
 
 
 def test_evaluate_takes_the_records_own_truth(logos: Callable[..., Run], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_cli.chem import canonical, written
+from logos_cli.chem import canonical, lenient, written
 from logos_cli.errors import UsageError
 from logos_cli.grammar import MARKERS, RowError, pocket_places, protein, read_marked, residues
 from logos_cli.residues import RESIDUE_SMILES, STANDARD
@@ -173,10 +173,38 @@ def test_materials() -> None:
     for bad, reason in [
         ("<MetalS>[Zn]<MetalE><MaterialE>", "not <MetalS>"),
         ("<MetalS>(((<MetalE><MoleculeS>C<MoleculeE><MaterialE>", "unsanitized"),
-        ("<MetalS>[Zn]<MetalE><MoleculeS>C(<MoleculeE><MaterialE>", "not a valid SMILES"),
+        ("<MetalS>[Zn]<MetalE><MoleculeS>C(<MoleculeE><MaterialE>", "a linker is not a SMILES"),
     ]:  # fmt: skip
         assert reason in (parse(bad, "stop").reason or "")
     assert parse("<MetalS>[Zn]", "length").reason == "cut at the token limit"
+
+
+@pytest.mark.parametrize(
+    ("linker", "other"),
+    [
+        ("n1ccc(cc1)C1=NC(=[N]=C([N]1)c1ccncc1)c1ccncc1", "C1(c2ccncc2)=NC(c2ccncc2)=[N]=C([N]1)c1ccncc1"),
+        ("[O-]C(=O)c1ccc(cc1)c1c(C)[n-][nH]c1C", "Cc1[n-][nH]c(C)c1c1ccc(cc1)C(=O)[O-]"),
+        ("[NH3]C(C(=O)[O-])CS([O])([O])[O]", "S([O])([O])([O])CC([NH3])C(=O)[O-]"),
+    ],
+)
+def test_linkers_that_are_not_sanitized(linker: str, other: str) -> None:
+    """As their nodes: valid as text, and the same one whatever atom it is written from."""
+    assert canonical(linker) is None and lenient(linker) == lenient(other) == lenient(lenient(linker) or "")
+    answers = []
+    for one in (linker, other):
+        known = TASKS["material"].known(Row(0, "1", material=("[Zn]", (one, "OCC"))))
+        assert known is not None and one in known[1]
+        answers.append(TASKS["material"].parse(known[1], "stop"))
+    assert answers[0].valid and answers[0] == answers[1] and "CCO" in answers[0].value["linkers"]
+    assert "[O]" not in linker or "[O]" in str(lenient(linker)), "an oxygen without hydrogen stays one"
+
+
+@pytest.mark.parametrize("parts", [("[Cu][Cu]", ("nonsense((",)), ("((", ("CCO",)), ("[Zn]", ("C<MoleculeE>",)), ("", ("C",))])
+def test_known_materials_are_checked(parts: tuple[str, tuple[str, ...]]) -> None:
+    with pytest.raises(RowError):
+        TASKS["material"].known(Row(0, "1", material=parts))
+    known = TASKS["material"].known(Row(0, "1", material=("[Zn][O]([Zn])([Zn])[Zn]", ("[CH3:1]O",))))
+    assert known is not None and "<MoleculeS>CO<MoleculeE>" in known[1]
 
 
 def test_expanded_pockets() -> None:
