@@ -1,12 +1,13 @@
-"""LOGOS's grammar: its markers, and molecules and proteins as it writes them. Pure string work but for `usable`."""
+"""LOGOS's grammar: its markers, and molecules and proteins as it writes them. String work but where a SMILES is read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from logos_cli.chem import ChemError, shortened, unmapped_strict
+from logos_cli.chem import ChemError, canonical, shortened, unmapped_strict
 from logos_cli.residues import RESIDUE_SMILES, STANDARD
 
 _PAIRED = ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal")
@@ -19,8 +20,8 @@ MATERIAL = re.compile(rf"<MetalS>((?:(?!<Metal[SE]>).)+)<MetalE>({MOLECULES.patt
 _ARROW = re.compile(r"(?<!-)>")
 _RESIDUE = re.compile(r"<PocketS>((?:(?!<Pocket[SE]>).)+)<PocketE>|([A-Z])")
 _RESIDUES = re.compile(f"(?:{_RESIDUE.pattern})*")
-_LETTERS = {smiles: letter for letter, smiles in RESIDUE_SMILES.items()}
 NUCLEOTIDES = frozenset("ACGTUN")
+UNKNOWN = "X"  # a residue that is none of the twenty
 
 
 class RowError(ValueError):
@@ -88,16 +89,27 @@ def protein(sequence: str, pocket: Collection[int] = (), smiles: bool = False) -
 
 def read_marked(body: str) -> Marked | None:
     """What stands between `<ProteinS>` and `<ProteinE>`; None if it is not residues, some of them in pocket markers. A
-    residue written as SMILES is read back as its letter, one that is not among the known ones as `?`."""
+    residue written as SMILES, whatever its order of atoms, is read back as its letter, any other as `UNKNOWN`."""
     if not _RESIDUES.fullmatch(body):
         return None
     letters, pocket, inside = [], [], []
     for place, (marked, plain) in enumerate(_RESIDUE.findall(body), 1):
-        letters.append(plain or (marked if len(marked) == 1 else _LETTERS.get(marked, "?")))
+        letters.append(plain or (marked if len(marked) == 1 else _letter(marked)))
         if marked:
             pocket.append(place)
             inside.append(marked)
     return Marked("".join(letters), tuple(pocket), tuple(inside))
+
+
+def _letter(smiles: str) -> str:
+    found = canonical(smiles)
+    return _letters().get(found, UNKNOWN) if found else UNKNOWN
+
+
+@cache
+def _letters() -> dict[str | None, str]:
+    """By the canonical SMILES of the RDKit that runs."""
+    return {canonical(smiles): letter for letter, smiles in RESIDUE_SMILES.items()}
 
 
 def reaction_parts(text: str) -> list[str]:

@@ -28,10 +28,18 @@ def sequence_of(row: Row) -> str:
     return residues(row.value)
 
 
-def marked_in(body: str, text: str) -> Marked:
+def marked_in(body: str, text: str, any_molecule: bool = False) -> Marked:
+    """With `any_molecule` a residue in markers may be one that is not known: the published files do not show which SMILES
+    LOGOS has for them. Raises RowError."""
     found = read_marked(body)
-    if found is None or "?" in found.sequence or any(letter not in STANDARD for letter in found.sequence):
+    if found is None:
         raise RowError(f"not standard residues and pocket markers between <ProteinS> and <ProteinE>: {shortened(text)}")
+    inside = dict(zip(found.pocket, found.inside, strict=True))
+    for place, letter in enumerate(found.sequence, 1):
+        shown = inside.get(place, letter)
+        if letter not in STANDARD and not (any_molecule and len(shown) > 1 and canonical(shown)):
+            wanted = "a standard residue or, in pocket markers, a SMILES" if any_molecule else "a standard residue"
+            raise RowError(f"residue {place} is not {wanted}: {shortened(shown)}")
     return found
 
 
@@ -135,12 +143,12 @@ def difference(found: str, wanted: str) -> str:
 
 
 def ligand_prompt(row: Row, form: str = FORMS[0]) -> Prompt:
-    """A complex cut before its ligand. Text given whole keeps the form it has."""
+    """A complex cut before its ligand. Text given whole goes in as it is."""
     if row.text is not None:
         match = _COMPLEX.fullmatch(row.text)
         if match is None:
             raise RowError(f"the text is not <ProteinS>…<ProteinE><MoleculeS>: {shortened(row.text)}")
-        given = marked_in(match[2], row.text)
+        given = marked_in(match[2], row.text, any_molecule=True)
         shown, sequence, pocket = match[1], given.sequence, given.pocket
         ligand = usable(match[3]) if match[3] else None
     else:

@@ -61,6 +61,9 @@ def test_published_files() -> None:
     found = TASKS["ligand"].prompt(row(text=complex_text))
     assert found.text == complex_text.removesuffix("CCO<MoleculeE>") and (found.truth, found.pocket) == ("CCO", (2,))
     for task, text in [
+        ("ligand", "<ProteinS>M<PocketS>C(<PocketE>T<ProteinE>"),
+        ("ligand", "<ProteinS>M<PocketS>X<PocketE>T<ProteinE>"),
+        ("expand", "<ProteinS>M<PocketS>NCCS<PocketE>T<ProteinE>"),
         ("pocket", "<MoleculeS>C"),
         ("ligand", "<ProteinS>MX<ProteinE>"),
         ("protein", "<AntibodyS>"),
@@ -68,6 +71,18 @@ def test_published_files() -> None:
     ]:
         with pytest.raises(RowError):
             prompt(task, text=text)
+
+
+@pytest.mark.parametrize(
+    ("residue", "letter"),
+    [("N[C@@H](C)C(=O)O", "A"), ("OC(=O)C1CCCN1", "X"), ("N[C@@H](C)C=O", "X"), ("C(C(=O)O)N", "G"), ("N", "N")],
+)
+def test_a_published_complex_with_residues_as_smiles(residue: str, letter: str) -> None:
+    """In any order of atoms, and residues we have no letter for: the text goes in as it is."""
+    shown = f"<ProteinS>MK<PocketS>{residue}<PocketE>AYIAKQR<ProteinE>"
+    for text in (shown, shown + "<MoleculeS>", shown + "<MoleculeS>CCO<MoleculeE>"):
+        found = TASKS["ligand"].prompt(row(text=text))
+        assert (found.text, found.shown, found.pocket) == (shown + "<MoleculeS>", f"MK{letter}AYIAKQR", (3,))
 
 
 @pytest.mark.parametrize(
