@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from logos_cli.errors import InputError
+from logos_cli.lines import read_lines
 
 SCHEMA = 1
 # Keys of a line that are left out where they say nothing.
@@ -79,9 +80,11 @@ class Record:
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Record:
-        """Raises InputError for a line of another schema."""
+        """Raises InputError for a line of another schema, and for one of `logos score`."""
         if found.get("schema") != SCHEMA:
             raise InputError(f"schema {found.get('schema')!r} is not {SCHEMA}; write the records with this version")
+        if is_score(found):
+            raise InputError("these are scores, of logos score, and not answers; give the JSONL of logos generate")
         names = cls.__dataclass_fields__
         try:
             return cls(**{key: value for key, value in found.items() if key in names})
@@ -94,6 +97,11 @@ class Record:
         if private:
             found |= {"smiles": self.smiles, "columns": self.columns}
         return json.dumps(found, ensure_ascii=False) + "\n"
+
+
+def is_score(found: dict[str, Any]) -> bool:
+    """Whether a line is one of `logos score`; these have no samples."""
+    return "mutant" in found and "sample" not in found
 
 
 class Formatter:
@@ -158,16 +166,43 @@ def cell(value: Any) -> str:
     return "" if value is None else " ".join(str(value).split())
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """The records of a JSONL file; a last line that a kill cut short is left out. Raises InputError for other damage."""
-    for number, line in enumerate(complete_lines(path), 1):
+@dataclass
+class Ending:
+    """What is known when all lines are read; `cut`: the last one was incomplete."""
+
+    cut: bool = False
+
+
+Made = TypeVar("Made")
+
+
+def stored(path: str, made: Callable[[dict[str, Any]], Made], ending: Ending) -> Iterator[Made]:
+    """What `made` makes of each object of a JSONL file or of stdin (`-`), plain or gzipped; a last line that a kill cut
+    short is left out. Raises InputError, with path and line, for other damage and for what `made` raises it."""
+    damage: InputError | None = None
+    for number, text in read_lines(path):
+        if text is not None and not text.strip():
+            continue
+        if damage:
+            raise damage
         try:
-            found = json.loads(line)
+            if text is None:
+                raise InputError("too long for a record")
+            found = json.loads(text)
             if not isinstance(found, dict):
-                raise InputError("not a JSON object")
-            yield Record.from_dict(found)
-        except (ValueError, InputError) as error:
-            raise InputError(f"{path}: line {number}: {error}") from None
+                raise InputError("not a JSON object; give the JSONL of logos generate")
+            yield made(found)
+        except (ValueError, RecursionError, InputError) as error:
+            told = f"not JSON ({error}); give the JSONL of logos generate" if isinstance(error, ValueError) else str(error)
+            damage = InputError(f"{path}: line {number}: {told}")
+            if not (isinstance(error, ValueError) and text and text.startswith("{")):
+                raise damage from None
+    ending.cut = damage is not None
+
+
+def read_records(path: str | Path) -> Iterator[Record]:
+    """The records of a file as `stored` reads it."""
+    return stored(str(path), Record.from_dict, Ending())
 
 
 def complete_lines(path: Path) -> Iterator[bytes]:

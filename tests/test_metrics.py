@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -86,6 +87,22 @@ def test_evaluate(logos: Callable[..., Run], tmp_path: Path) -> None:
     shown = logos("evaluate", records, "--truth", truth)
     assert shown.code == 0 and "top 1" in shown.out and "33.3%" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_evaluate_reads_stdin_gzip_and_a_file_cut_short(logos: Callable[..., Run], tmp_path: Path) -> None:
+    text = "".join(record.to_line() for record in RECORDS)
+    plain, packed = tmp_path / "r.jsonl", tmp_path / "r.jsonl.gz"
+    plain.write_text(text + "\n" + RECORDS[0].to_line()[:50])
+    packed.write_bytes(gzip.compress(text.encode()))
+    found = [logos("evaluate", plain), logos("evaluate", packed), logos("evaluate", "-", stdin=text)]
+    assert [one.code for one in found] == [0, 0, 0] and found[0].out == found[1].out == found[2].out != ""
+
+
+def test_scores_are_no_answers(logos: Callable[..., Run]) -> None:
+    scores = logos("score", "-", "-m", "nano", stdin="CCO\n").out
+    found = logos("evaluate", "-", stdin=scores)
+    assert (found.code, found.out) == (1, "") and found.err.count("\n") == 1
+    assert "line 1: these are scores, of logos score, and not answers; give the JSONL of logos generate" in found.err
 
 
 def test_known_materials_whose_linkers_are_not_sanitized_are_known(logos: Callable[..., Run], tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from logos_cli.commands import options
 
 
 def evaluate(
-    records: Annotated[Path, typer.Argument(help="JSONL of logos generate.", metavar="RECORDS", show_default=False)],
+    records: Annotated[
+        str, typer.Argument(help="JSONL of logos generate, also .gz, - for stdin.", metavar="RECORDS", show_default=False)
+    ],
     truth: Annotated[
         Path | None,
         typer.Option("--truth", help="One right answer a row, in the rows' order: .jsonl, .smi, .fasta.", show_default=False),
@@ -40,7 +42,7 @@ def evaluate(
         note(f"{records}: no records")
     found = evaluate_records(stored, truth, novel_against)
     if as_json:
-        sys.stdout.write(json.dumps({"records": str(records), "tasks": found}, indent=2) + "\n")
+        sys.stdout.write(json.dumps({"records": records, "tasks": found}, indent=2) + "\n")
         return
     for task, figures in found.items():
         sys.stdout.write("\n".join([task, *(f"  {line}" for line in shown(figures))]) + "\n")

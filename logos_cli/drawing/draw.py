@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from logos_cli.drawing.entries import Reading, plain, read_entries
+from logos_cli.drawing.entries import plain, read_entries
 from logos_cli.drawing.groups import Chosen, choose, sheet_of
 from logos_cli.drawing.sheet import Sheet
 from logos_cli.errors import InputError, OutputError, UsageError
 from logos_cli.files import atomic, check_output
+from logos_cli.records import Ending
 
 FORMATS = (".svg", ".png", ".html")
 PNG_SCALE = 2
@@ -43,8 +44,8 @@ def draw_records(
     """
     suffix = format_of(out)
     check_output(out)
-    reading = Reading()
-    chosen = choose(read_entries(path, reading), limit, valid_only)
+    ending = Ending()
+    chosen = choose(read_entries(path, ending), limit, valid_only)
     if not chosen.entries:
         none = f"none of {chosen.invalid:,} records is valid" if chosen.invalid else "no records"
         raise InputError(f"{path}: {none}; nothing to draw")
@@ -57,7 +58,7 @@ def draw_records(
             beside.write_text(page(sheet), encoding="utf-8")
     else:
         write_picture(sheet, out, suffix, len(chosen.entries))
-    return Drawn(len(sheet.groups), chosen, reading.cut)
+    return Drawn(len(sheet.groups), chosen, ending.cut)
 
 
 def write_picture(sheet: Sheet, out: Path, suffix: str, records: int) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from logos_cli.errors import InputError
-from logos_cli.lines import read_lines
-from logos_cli.records import SCHEMA
+from logos_cli.records import SCHEMA, Ending, is_score, stored
 
 _INTEGER = (int,)
 _NUMBER = (int, float)
@@ -54,37 +53,9 @@ class Entry:
         return self.error is not None and self.answer is None and self.text is None
 
 
-@dataclass
-class Reading:
-    """What is known when all lines are read."""
-
-    cut: bool = False
-
-
-def read_entries(path: str, reading: Reading) -> Iterator[Entry]:
-    """The records of a JSONL file or of stdin (`-`); a last line that a kill cut short is left out.
-
-    Raises InputError, with path and line, for anything else that is no record.
-    """
-    damage: InputError | None = None
-    for number, text in read_lines(path):
-        if text is not None and not text.strip():
-            continue
-        if damage:
-            raise damage
-        try:
-            if text is None:
-                raise InputError("too long for a record")
-            found = json.loads(text)
-            if not isinstance(found, dict):
-                raise InputError("not a JSON object; give the JSONL of logos generate or logos score")
-            yield entry(plain(found))
-        except (ValueError, RecursionError, InputError) as error:
-            told = f"not JSON ({error}); give the JSONL of logos generate" if isinstance(error, ValueError) else str(error)
-            damage = InputError(f"{path}: line {number}: {told}")
-            if not (isinstance(error, ValueError) and text and text.startswith("{")):
-                raise damage from None
-    reading.cut = damage is not None
+def read_entries(path: str, ending: Ending) -> Iterator[Entry]:
+    """The records of a file as `stored` reads it."""
+    return stored(path, lambda found: entry(plain(found)), ending)
 
 
 def plain(value: Any) -> Any:
@@ -131,7 +102,7 @@ def entry(found: dict[str, Any]) -> Entry:
         valid = found.get("answer") is not None and found.get("error") is None
     return Entry(
         row=get("row", int), id=get("id", str), task=get("task", str), input=get("input", str), model=get("model", str) or "",
-        scored="sample" not in found and found.get("answer") is None and not found.get("frequency"),
+        scored=is_score(found) or ("sample" not in found and found.get("answer") is None and not found.get("frequency")),
         sample=get("sample", int), answer=found.get("answer"), valid=valid, error=get("error", str),
         text=get("text", str), reaction=get("reaction", str), mutant=get("mutant", str), rank=get("rank", int),
         logprob=get("logprob", *_NUMBER), logprob_per_token=get("logprob_per_token", *_NUMBER), delta=get("delta", *_NUMBER),
