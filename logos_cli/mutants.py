@@ -68,7 +68,8 @@ def named(name: str, sequence: str) -> Mutant:
     letters = list(sequence)
     touched: set[int] = set()
     for match in map(_MUTATION.fullmatch, name.split("+")):
-        assert match is not None  # as parsed
+        if match is None:
+            return Mutant(name, error="no mutation such as A23V")
         old, place, new = match[1], int(match[2]), match[3]
         if not 1 <= place <= len(sequence):
             return Mutant(name, error=f"residue {place} is out of range: the sequence has {len(sequence)} residues, from 1")

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from logos_cli.answers import NOTHING, Answer, Prompt
 from logos_cli.engine import Engine, Generation, Request
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError
 from logos_cli.pocket_vote import CONSENSUS, merged
+from logos_cli.recorded import site_of, untold
 from logos_cli.records import Record
 from logos_cli.row import Row
 from logos_cli.sampling import Sampling
@@ -100,9 +100,11 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
     if row.error is None:
         try:
             prompt = plan.task.prompt(row)
+            site = site_of(row, prompt)
             base = replace(
-                base, input=prompt.shown, site=site_of(row, prompt), truth=prompt.truth if row.truth is None else row.truth
-            )
+                base, input=prompt.shown, site=site, prompt=untold(plan.task, prompt, site),
+                truth=prompt.truth if row.truth is None else row.truth,
+            )  # fmt: skip
             tokens = engine.encode(prompt.text)
             if len(tokens) >= engine.info.context:
                 raise RowError(f"a prompt of {len(tokens):,} tokens; the model's context is {engine.info.context:,}")
@@ -117,18 +119,6 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
         shown = row.text if row.text is not None else row.value
         base = replace(base, input=(".".join(shown) if isinstance(shown, tuple) else shown or "")[:4000])
     return _Pending(base, ()), ()
-
-
-def site_of(row: Row, prompt: Prompt) -> dict[str, Any] | None:
-    """What the record says of the chain and of the residues that the prompt marks."""
-    found: dict[str, Any] = {}
-    if row.site:
-        found = {"chain": row.site.chain, **({"notes": list(row.site.notes)} if row.site.notes else {})}
-    if prompt.pocket:
-        found["pocket"] = list(prompt.pocket)
-        if row.site:
-            found["residues"] = row.site.own(prompt.pocket)
-    return found or None
 
 
 def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine: Engine) -> str | None:

@@ -16,8 +16,8 @@ from logos_cli.lines import read_lines
 SCHEMA = 1
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
-    "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "props", "similarity",
-    "truth",
+    "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt", "props",
+    "similarity", "truth",
 )  # fmt: skip
 CSV_COLUMNS = ("rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
@@ -32,9 +32,10 @@ class Record:
     over the answer's tokens and its stop token. `rank` (from 1) and `count` come with --top. Of an answer that was
     written but is not valid, `error` gives the reason.
 
-    `site` says which residues of which chain the prompt marked; `residues` are a pocket answer's places in a structure's
-    own numbers. A merged pocket record has `frequency`, one number a residue, from `faithful` of `samples`, and why the
-    others are `unfaithful`. `props` and `similarity` come with --props and --similar-to.
+    `site` says which residues of which chain the prompt marked; `prompt` is its text where `input` and `site` do not lead
+    back to it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has
+    `frequency`, one number a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and
+    `similarity` come with --props and --similar-to.
     """
 
     row: int
@@ -59,6 +60,7 @@ class Record:
     faithful: int | None = None
     unfaithful: dict[str, int] | None = None
     site: dict[str, Any] | None = None
+    prompt: str | None = None
     props: dict[str, float | None] | None = None
     similarity: dict[str, Any] | None = None
     truth: Any = None
@@ -146,19 +148,29 @@ class Formatter:
         cells = {key: value for key, value in record.to_dict().items() if key not in OPTIONAL}
         cells |= {key: getattr(record, key) for key in self.columns}
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
-        for key, value in cells.items():
-            if isinstance(value, (list, tuple)):
-                cells[key] = (" " if record.task == "pocket" else ".").join(map(str, value))
-            elif isinstance(value, dict):
-                cells[key] = json.dumps(value, ensure_ascii=False)
-        cells |= {f"input_{key}" if key in cells else key: value for key, value in record.columns.items()}
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        if not self.headed:
-            writer.writerow(cells)
-            self.headed = True
-        writer.writerow(cells.values())
-        return out.getvalue()
+        cells = {key: table_cell(value, record.task) for key, value in cells.items()}
+        lines = table_lines(cells, record.columns, not self.headed)
+        self.headed = True
+        return lines
+
+
+def table_cell(value: Any, task: str) -> Any:
+    """A field of a record of `task` as one cell of a csv."""
+    if isinstance(value, (list, tuple)):
+        return (" " if task == "pocket" else ".").join(map(str, value))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def table_lines(cells: dict[str, Any], columns: dict[str, str], header: bool) -> str:
+    """The line of a csv, after its header if that is wanted; the input's other columns last, renamed where ours has the
+    name."""
+    cells = cells | {f"input_{key}" if key in cells else key: value for key, value in columns.items()}
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if header:
+        writer.writerow(cells)
+    writer.writerow(cells.values())
+    return out.getvalue()
 
 
 def cell(value: Any) -> str:

@@ -29,11 +29,27 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What one of our own records says of itself, so that it can be scored again. `text` is what was written, `prompt` the
+    text before it where `input` and `site` do not tell it; a record of `score` is `scored`, and may be of a `mutant`."""
+
+    task: str
+    input: str
+    text: str | None = None
+    finish: str | None = None
+    prompt: str | None = None
+    site: dict[str, Any] | None = None
+    scored: bool = False
+    mutant: str | None = None
+
+
+@dataclass(frozen=True)
 class Row:
     """One input. `value` is a SMILES, a reaction SMILES, a list of SMILES or, if `kind` says so, a sequence of residues;
     `text` is grammar text given whole; `reactants` are those of a reaction that came as a list, which says what belongs
     together. `pocket` counts residues of the sequence from 1; `ligand` and `material` (node, linkers) are SMILES that
-    came with the row, `site` tells where in a structure the sequence stands."""
+    came with the row, `site` tells where in a structure the sequence stands. Of a record of ours the fields hold what the
+    next task takes, `recorded` what the record itself was."""
 
     ordinal: int
     id: str
@@ -48,6 +64,7 @@ class Row:
     ligand: str | None = None
     material: tuple[str, tuple[str, ...]] | None = None
     site: Site | None = None
+    recorded: Recorded | None = None
 
 
 def too_long(ordinal: int, number: int) -> Row:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from logos_cli.chem import shortened
 from logos_cli.lines import Blank, Line, filled
-from logos_cli.row import Row, too_long
+from logos_cli.records import is_score
+from logos_cli.row import Recorded, Row, too_long
 from logos_cli.rows_table import SEQUENCE_COLUMNS, SMILES_COLUMNS, pocket_cell, without_extension
 
 # Keys of a JSON line that hold the input, in order of preference; the first three are LOGOS's published files'.
@@ -30,8 +32,9 @@ def json_row(ordinal: int, number: int, line: str, wants: str) -> Row:
     if not isinstance(found, dict):
         return Row(ordinal, str(number), error=f"line {number} is not a JSON object: {shortened(line)}")
     name = next((str(found[key]) for key in ("id", "name") if found.get(key) not in (None, "")), str(number))
-    if "schema" in found and "answer" in found:
-        return record_row(ordinal, name, found)
+    if "schema" in found and ("answer" in found or is_score(found)):
+        row = score_row(ordinal, name, found) if is_score(found) else record_row(ordinal, name, found)
+        return replace(row, recorded=recorded(found))
     truth = found.get("groundtruth", found.get("truth"))
     texts = [found[key] for key in TEXT_KEYS if isinstance(found.get(key), str)]
     # A molecule or a protein may come with a remark under `text`; grammar begins with a marker.
@@ -63,6 +66,26 @@ def record_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:
     if task == "material" and isinstance(answer, dict):
         return material_row(ordinal, ordinal + 1, name, answer, None)
     return smiles_row(ordinal, ordinal + 1, name, {}, answer, None)
+
+
+def score_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:
+    """A record of `logos score`, fed on."""
+    if found.get("task") == "material" and isinstance(found.get("answer"), dict):
+        return material_row(ordinal, ordinal + 1, name, found["answer"], None)
+    return smiles_row(ordinal, ordinal + 1, name, {}, found.get("input"), None)
+
+
+def recorded(found: dict[str, Any]) -> Recorded | None:
+    """What a record says of itself; None if it does not even say what was asked."""
+
+    def text(key: str) -> str | None:
+        return found[key] if isinstance(found.get(key), str) else None
+
+    task, asked, site = text("task"), text("input"), found.get("site")
+    if task is None or asked is None:
+        return None
+    known = site if isinstance(site, dict) else None
+    return Recorded(task, asked, text("text"), text("finish"), text("prompt"), known, is_score(found), text("mutant"))
 
 
 def sequence_row(ordinal: int, number: int, name: str, found: dict[str, Any], key: str, truth: Any) -> Row:

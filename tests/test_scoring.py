@@ -22,7 +22,8 @@ from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
 from logos_cli.rows_json import json_row
 from logos_cli.sampling import Sampling
-from logos_cli.scoring import ScorePlan, ScoreRecord, score_records
+from logos_cli.score_records import ScoreRecord
+from logos_cli.scoring import ScorePlan, score_records
 from logos_cli.tasks import TASKS
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -79,7 +80,7 @@ def test_every_modality_by_its_content(engine: Engine) -> None:
 def test_a_score_is_the_sum_of_its_tokens(engine: Engine) -> None:
     (record,) = scores(engine, [Row(0, "1", value="CC(=O)Oc1ccccc1C(=O)O")], each=True)
     assert record.each is not None and record.logprob == pytest.approx(sum(value for _, value in record.each), abs=1e-5)
-    assert "".join(text for text, _ in record.each) == record.text == "CC(=O)Oc1ccccc1C(=O)O<MoleculeE>"
+    assert "".join(text for text, _ in record.each) == f"{record.input}<MoleculeE>" == "CC(=O)Oc1ccccc1C(=O)O<MoleculeE>"
     prompt, whole = engine.encode("<MoleculeS>"), engine.encode("<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE>")
     logits = engine.logits(whole).astype(np.float64)
     logits -= np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True)) + logits.max(1, keepdims=True)

@@ -76,7 +76,8 @@ def score(
     from logos_cli.lines import Blank
     from logos_cli.mutants import Mutations
     from logos_cli.row import CUTOFF, Reading
-    from logos_cli.scoring import CHAINS, ScoreFormatter, ScorePlan, score_records
+    from logos_cli.score_records import ScoreFormatter
+    from logos_cli.scoring import CHAINS, ScorePlan, score_records
     from logos_cli.tasks import task_named
 
     chosen = task_named(task or "ligand", form.value if form else None) if task or form else None
@@ -90,7 +91,7 @@ def score(
     reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
     blank = Blank()
     rows, _ = look_ahead(read_limited(input, reading, limit, blank))
-    formatter = ScoreFormatter(format.value)
+    formatter = ScoreFormatter(format.value, each_token)
     scored = failed = 0
     with written(out) as stream:
         engine = open_model(model, EngineSettings(device.value, threads, batch, note))

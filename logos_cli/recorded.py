@@ -1,0 +1,43 @@
+"""Our own records as the questions they were: what a record must say so that its prompt can be made again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logos_cli.answers import Prompt
+from logos_cli.grammar import RowError
+from logos_cli.row import Row
+from logos_cli.tasks import TASKS, Task
+
+
+def site_of(row: Row, prompt: Prompt) -> dict[str, Any] | None:
+    """What the record says of the chain and of the residues that the prompt marks."""
+    found: dict[str, Any] = {}
+    if row.site:
+        found = {"chain": row.site.chain, **({"notes": list(row.site.notes)} if row.site.notes else {})}
+    if prompt.pocket:
+        found["pocket"] = list(prompt.pocket)
+        if row.site:
+            found["residues"] = row.site.own(prompt.pocket)
+    return found or None
+
+
+def again(task: Task, shown: str, site: dict[str, Any] | None) -> Prompt:
+    """The prompt that `task` makes of a record's input and site. Raises RowError."""
+    if task.name == "raw":
+        return task.prompt(Row(0, "", text=shown))
+    pocket = (site or {}).get("pocket") or ()
+    if not isinstance(pocket, (list, tuple)) or not all(type(one) is int for one in pocket):
+        raise RowError("the record's site names no residues by number")
+    kind = "sequence" if task.wants == "sequence" else "smiles"
+    return task.prompt(Row(0, "", value=shown, kind=kind, pocket=tuple(pocket)))
+
+
+def untold(task: Task, prompt: Prompt, site: dict[str, Any] | None) -> str | None:
+    """The text of `prompt` if a record's input and site do not lead back to it, as with another --form or a salt kept
+    together; None if they do."""
+    try:
+        same = again(TASKS[task.name], prompt.shown, site).text == prompt.text
+    except RowError:
+        same = False
+    return None if same else prompt.text
