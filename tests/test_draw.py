@@ -36,7 +36,7 @@ def record(task: str, answer: Any, row: int = 0, **others: Any) -> dict[str, Any
     return given | others
 
 
-def score(text: str, mutant: str | None = None, delta: float | None = None, **others: Any) -> dict[str, Any]:
+def score(text: str, /, mutant: str | None = None, delta: float | None = None, **others: Any) -> dict[str, Any]:
     base = {
         "schema": 1,
         "row": 0,
@@ -101,6 +101,16 @@ KINDS: dict[str, tuple[list[dict[str, Any]], int, Sequence[str]]] = {
     "scored": (
         [score(ASPIRIN, task="molecule", id="aspirin"), score("CCO>[H+]>CC=O", task="reaction", id="oxidation", row=1)],
         3, ("aspirin", "log-prob −30.00 · −1.50 a token", "over the arrow: [H+]"),
+    ),
+    "scored answers": (
+        [score("", task="material", id="MOF-5", answer={"metal": FRAME, "linkers": ["[O-]C(=O)C#CC(=O)[O-]"]}, text="t"),
+         score(ASPIRIN, task="retro", id="aspirin", row=1, answer=["CC(=O)Cl", SALICYLIC], text="t"),
+         score(PROTEIN, task="ligand", id="a", row=2, answer="CCO", text="t", site={"pocket": [3]}),
+         score(PROTEIN, task="ligand", id="b", row=3, answer="CCN", text="t", site={"pocket": [3]}),
+         score("", task="molecule", id="cut", row=4, text="CC(=O"),
+         score(PROTEIN, task="pocket", id="site", row=5, answer=[3, 4], text="t")],
+        2 + 3 + 2, ("score · material · 1 record", "MOF-5 log-prob", "node", "aspirin log-prob", "score · ligand · 2 records",
+                    "pocket of 1 residue", "CC(=O", "2 residues: A3  S4"),
     ),
     "scan": (
         scan(), 0, ("12 mutants", "wild type: log-prob −30.00, −1.50 a token", "A3G+S5T", "−3.50", "+1.25", "−3.50 worse"),

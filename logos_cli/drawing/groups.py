@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from logos_cli.drawing.cards import SEQUENCE_INPUT, answer_card, caption, first_side, input_card, joined, last_side
+from logos_cli.drawing.cards import (
+    SEQUENCE_INPUT,
+    answer_card,
+    caption,
+    drawn,
+    first_side,
+    input_card,
+    joined,
+    last_side,
+    ordered,
+    width_of,
+)
 from logos_cli.drawing.entries import Entry
 from logos_cli.drawing.molecules import Undrawn, picture
 from logos_cli.drawing.scan import scan_card
@@ -55,13 +66,20 @@ def key(entry: Entry) -> Key:
     """Equal for what belongs in one group. Row and id may repeat where files were joined: the input then tells."""
     if not entry.scored:
         return (entry.task, entry.row, entry.id, entry.input, entry.model)
+    if entry.error is None and kind_of(entry) == "answer":
+        # Ligands of one pocket stand together, pockets alone, all others in one grid.
+        asked = (entry.input, str(entry.site)) if entry.task == "ligand" else ()
+        alone = (entry.row, entry.id) if entry.task in ("pocket", "expand") else ()
+        return ("score", entry.task, *asked, *alone, entry.model)
     if entry.mutant is None and entry.error is None and kind_of(entry) in ("molecule", "reaction"):
         return ("score", kind_of(entry), entry.model)
     return ("score", entry.task, entry.row, entry.id, entry.model)
 
 
 def kind_of(entry: Entry) -> str:
-    """What was scored: molecule, reaction, sequence or text."""
+    """What was scored: the answer to an input, or an input that is a molecule, reaction, sequence or text."""
+    if entry.answer is not None or entry.text is not None:
+        return "answer"
     if "<" in entry.input:
         return "text"
     if entry.input.count(">") == 2:
@@ -125,6 +143,12 @@ def group(members: list[Entry]) -> Group:
 
 def scored_group(members: list[Entry]) -> Group:
     first = members[0]
+    if first.error is None and kind_of(first) == "answer":
+        cards = [scored_answer_card(one) for one in members]
+        if first.task == "ligand" and (asked := input_card(first)):
+            cards.insert(0, asked)
+        name = first.id if len({one.id for one in members}) == 1 else "scored"
+        return Group(name, f"score · {first.task} · {counted(len(members), 'record')}", tuple(cards))
     if first.mutant is None and first.error is None and kind_of(first) in ("molecule", "reaction"):
         kind = kind_of(first)
         return Group("scored", f"{kind} · {counted(len(members), 'record')}", tuple(scored_card(one) for one in members))
@@ -132,8 +156,15 @@ def scored_group(members: list[Entry]) -> Group:
     length = f"{counted(len(first.input), 'residue')} · " if kind_of(first) == "sequence" else ""
     if mutants and kind_of(first) != "text":
         return Group(first.id, f"score · {length}{counted(mutants, 'mutant')}", (scan_card(members),))
-    cards = tuple(scored_card(one) for one in members)
-    return Group(first.id, f"score · {length}{first.task}", cards)
+    return Group(first.id, f"score · {length}{first.task}", tuple(scored_card(one) for one in members))
+
+
+def scored_answer_card(entry: Entry) -> Card:
+    """What was scored as its task shows it, a text that is no answer as it is; with its name, for it shares the group."""
+    parts, copies = drawn(entry) if entry.answer is not None else (None, ())
+    width = width_of(entry.task)
+    shown = parts if parts is not None else (Lines((entry.text or "",), "code"),)
+    return Card(ordered(shown, (Lines((entry.id,)), *caption(entry)), width), width, copies=copies)
 
 
 def scored_card(entry: Entry) -> Card:
