@@ -20,6 +20,7 @@ from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.engine import EngineSettings
 from logos_cli.errors import InputError, ModelFileError
 from logos_cli.gguf_header import read_header
+from logos_cli.quant import calibrate
 from logos_cli.quant.calibrate import Sequences, collect, open_unquantized, sequences_of_rows
 from logos_cli.quant.imatrix import Imatrix, is_imatrix, read_imatrix, write_imatrix
 from logos_cli.quant.quantize_gguf import Recipe, quantize_gguf
@@ -141,10 +142,12 @@ UNSEEN = (
 
 
 def test_own_samples_lower_the_loss_on_unseen_text(
-    logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path, open_model: Any
+    logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path, open_model: Any, monkeypatch: Any
 ) -> None:
-    """Without a file the model writes what it is calibrated on. Measured on held-out data of every modality: 0.48."""
+    """Without a file the model writes what it is calibrated on; a quarter of it here, to be quick. With all of it the loss on
+    held-out data of every modality is 0.48 of plain int4's (docs/calibration.md)."""
     out = tmp_path / "c.gguf"
+    monkeypatch.setattr(calibrate, "SAMPLES", 8)
     done = logos_here("quantize", "nano", "-o", out, "--calibrate")
     assert done.code == 0 and "own samples" in done.err and abs(out.stat().st_size - nano_int4.stat().st_size) < 1000, done.err
     baseline = open_model(nano_bf16)
