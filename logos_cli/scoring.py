@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from logos_cli.engine import Engine
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError, residues
-from logos_cli.known import Known, ends, of_record, of_row, shown_of
+from logos_cli.known import Known, of_record, of_row, shown_of
 from logos_cli.mutants import Mutations
-from logos_cli.row import Row
+from logos_cli.row import Recorded, Row
 from logos_cli.score_records import ScoreRecord
 from logos_cli.tasks import TASKS, Task
 
@@ -78,12 +78,18 @@ def score_records(rows: Iterable[Row], plan: ScorePlan, engine: Engine) -> Itera
             group = []
 
 
+def meant(row: Row, task: Task | None) -> tuple[Task, Recorded | None]:
+    """What a row is scored as, by `task` or by itself; and the record that it is, unless `task` says that it is another."""
+    own = TASKS.get(row.recorded.task) if row.recorded else None
+    task = task or own or task_for(row)
+    return task, row.recorded if row.recorded and row.recorded.task == task.name else None
+
+
 def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting, tuple[Sequence[int], Sequence[int]] | None]]:
     """Each record of a row with its (prompt, continuation); None for one with an error."""
-    own = TASKS.get(row.recorded.task) if row.recorded else None
-    task = plan.task or own or task_for(row)
-    # A record stands for itself unless the command line says that it is something else.
-    recorded = row.recorded if row.recorded and row.recorded.task == task.name and plan.mutations is None else None
+    task, recorded = meant(row, plan.task)
+    if plan.mutations is not None:
+        recorded = None
     error = None if recorded else row.error
     base = ScoreRecord(
         row.ordinal, row.id, task.name, shown_of(row)[:4000], engine.info.model, columns=row.columns, error=error
@@ -110,11 +116,6 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
                 yield _Waiting(record, last=last), tokens(of_row(replace(row, value=mutant.sequence), task), engine)
     except (RowError, ForeignText) as error:
         yield _Waiting(replace(base, error=str(error))), None
-
-
-def encoded(task: Task, known: tuple[str, str], engine: Engine) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """`tokens` of a task's own prompt and answer."""
-    return tokens(Known(*known, ends(task), {}), engine)
 
 
 def tokens(known: Known, engine: Engine) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -20,9 +20,10 @@ from logos_cli.engine_llamacpp_tensors import activations, name_of, operation, s
 from logos_cli.engine_slots import PREFILL
 from logos_cli.errors import EngineError, ForeignText, InputError
 from logos_cli.grammar import RowError
+from logos_cli.known import of_record, of_row
 from logos_cli.quant.imatrix import Imatrix
 from logos_cli.row import Row
-from logos_cli.scoring import encoded, task_for
+from logos_cli.scoring import meant, tokens
 from logos_cli.tasks import Task
 from logos_cli.texts import OWN, Text, own_texts
 
@@ -73,23 +74,26 @@ def sequences_of_rows(rows: Iterable[Row], task: Task | None, engine: Engine, or
     found, refused = [], []
     for row in rows:
         try:
-            if row.error is not None:
-                raise RowError(row.error)
-            chosen = task or task_for(row)
-            known = chosen.known(row)
-            if known is None:
-                ids = engine.encode(chosen.prompt(row).text)
-                if len(ids) > engine.info.context:
-                    raise RowError(f"{len(ids):,} tokens; the model's context is {engine.info.context:,}")
-            else:
-                prompt, rest = encoded(chosen, known, engine)
-                ids = (*prompt, *rest)
-            found.append(ids)
+            found.append(sequence_of(row, task, engine))
         except (RowError, ForeignText) as error:
             refused.append(f"row {row.ordinal + 1}: {error}")
     if not found:
         raise InputError(f"{origin}: none of {len(refused)} rows can be read{': ' + refused[0] if refused else ''}")
     return Sequences(tuple(found), origin, tuple(refused))
+
+
+def sequence_of(row: Row, task: Task | None, engine: Engine) -> tuple[int, ...]:
+    """Raises RowError and ForeignText for a row that gives none."""
+    chosen, recorded = meant(row, task)
+    if recorded is None and row.error is not None:
+        raise RowError(row.error)
+    if recorded is None and chosen.known(row) is None:
+        ids = engine.encode(chosen.prompt(row).text)
+        if len(ids) > engine.info.context:
+            raise RowError(f"{len(ids):,} tokens; the model's context is {engine.info.context:,}")
+        return ids
+    prompt, rest = tokens(of_record(row, recorded, chosen) if recorded else of_row(row, chosen), engine)
+    return (*prompt, *rest)
 
 
 class Collector:

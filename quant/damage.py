@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 # For rows in whole 256s, and for others: what may be chosen, what is measured.
 CANDIDATES = ("Q2_K", "Q3_K", "IQ4_XS", "Q4_K", "Q5_K", "Q6_K", "Q8_0"), ("IQ4_NL", "Q5_0", "Q8_0")
 MEASURED = ("Q4_K", "Q6_K"), ("IQ4_NL", "Q8_0")
-TOKENS = 2048  # that each measurement reads
-_BASELINE_BYTES = 512 << 20  # of its logits: half of those tokens with a vocabulary of 128k
+TOKENS = 1024  # that each measurement reads
+_BASELINE_BYTES = 512 << 20  # of its logits: about all of those tokens with a vocabulary of 128k
 
 
 def candidates(tensor: GgufTensor) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -15,6 +15,7 @@ import numpy as np
 from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.engine_llamacpp_tensors import activations, name_of, operation, source, watching
 from logos_cli.errors import EngineError
+from logos_cli.memory import available_bytes
 from logos_cli.quant.calibrate import HEADS, Sequences, read_all
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-MEMORY = 2 << 30  # bytes of moments held at a time, if it is free
+MEMORY = 2 << 30  # bytes of moments held at a time, and at most a part of what is free
+_SHARE = 0.2
 _ROWS = 1024  # of an input gathered before they are multiplied
 
 
@@ -110,8 +112,11 @@ def moments(
         yield one, products.sums.pop(one.name)
 
 
-def passes(inputs: Sequence[Input], memory: int = MEMORY) -> list[list[Input]]:
+def passes(inputs: Sequence[Input], memory: int | None = None) -> list[list[Input]]:
     """Inputs that are taken in the same reading; a single one may be larger than `memory`."""
+    if memory is None:
+        free = available_bytes()
+        memory = MEMORY if free is None else min(MEMORY, int(free * _SHARE))
     found: list[list[Input]] = []
     for one in inputs:
         if found and sum(other.nbytes for other in found[-1]) + one.nbytes <= memory:

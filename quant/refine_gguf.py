@@ -51,10 +51,6 @@ class Refiner:
                     self.progress(done, total)
         return done
 
-    def plan(self, written: GgufHeader) -> int:
-        """How often the texts will be read."""
-        return len(passes(self._inputs(written)))
-
     def _inputs(self, written: GgufHeader) -> list[Input]:
         """The inputs of those matrices whose format is known."""
         known = {tensor.name for tensor in written.tensors if tensor.type in FORMATS}

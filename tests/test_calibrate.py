@@ -25,7 +25,7 @@ from logos_cli.quant.calibrate import Sequences, collect, open_unquantized, sequ
 from logos_cli.quant.imatrix import Imatrix, is_imatrix, read_imatrix, write_imatrix
 from logos_cli.quant.quantize_gguf import Recipe, quantize_gguf
 from logos_cli.quant.schemes import scheme_named
-from logos_cli.row import Row
+from logos_cli.row import Recorded, Row
 from logos_cli.texts import Text
 
 CPU = EngineSettings(device="cpu")
@@ -126,6 +126,10 @@ def test_rows_are_read_as_their_task_has_them(tiny_gguf: Callable[[str], Path], 
         "<ProteinS>MK<ProteinE>"
     )
     assert len(found.ids) == 3 and [text.partition(":")[0] for text in found.left_out] == ["row 4", "row 5"]
+    record = Row(5, "f", "CCO", recorded=Recorded("retro", "CCOC(C)=O", "<MoleculeS>CCO<MoleculeE>"))
+    (ids,) = sequences_of_rows([record], None, engine, "ranked.jsonl").ids
+    text = "<MoleculeS>CCOC(C)=O<MoleculeE><ReverseReact><MoleculeS>CCO<MoleculeE>"
+    assert ids == (*engine.encode(text), engine.end)
     with pytest.raises(InputError, match=r"rows\.smi: none of 1 rows"):
         sequences_of_rows(rows[3:4], None, engine, "rows.smi")
 

@@ -62,18 +62,19 @@ def quantize_calibrated(asked: Asked) -> tuple[QuantReport, dict[str, Any]] | No
     if asked.budget:
         check_budget(asked.budget, header)
     with ExitStack() as opened:
-        journal = opened_journal(asked, header, opened)
+        folder = Path(opened.enter_context(TemporaryDirectory()))
+        engine = opened.enter_context(closing(open_unquantized(asked.source, EngineSettings("cpu", asked.threads))))
+        # What is wrong with the user's file is said before anything is left beside the output.
+        given = texts_of_rows(asked, engine) if asked.calibrate and not ready else None
+        if ready:
+            imatrix, path = read_imatrix(ready), ready
+            imatrix.check(ready, header)
+        journal = opened_journal(asked, header, given, ready, opened) if asked.budget else None
         if journal and journal.complete:
             note(f"{asked.out} is complete; nothing to resume")
             return None
-        folder = Path(opened.enter_context(TemporaryDirectory()))
-        engine = opened.enter_context(closing(open_unquantized(asked.source, EngineSettings("cpu", asked.threads))))
-        sequences = None if ready else texts_to_read(asked, engine, journal)
-        if sequences is None:
-            assert ready is not None
-            imatrix, path = read_imatrix(ready), ready
-            imatrix.check(ready, header)
-        else:
+        sequences = None if ready else given or own(engine, journal)
+        if sequences:
             imatrix, path = collected(engine, sequences), asked.save_imatrix or folder / IMATRIX
             with atomic(path) as beside:
                 write_imatrix(imatrix, beside)
@@ -105,28 +106,23 @@ def check_budget(budget: Budget, header: GgufHeader) -> None:
         raise UsageError(f"--budget {budget}: too small, the least for this model is {bits:.2f} bits a weight")
 
 
-def opened_journal(asked: Asked, header: GgufHeader, opened: ExitStack) -> Journal | None:
+def opened_journal(asked: Asked, header: GgufHeader, given: Sequences | None, ready: Path | None, opened: ExitStack) -> Journal:
     """Where measurements are kept until the file is made. They hold for any budget, so that one may be changed."""
     from logos_cli.commands.rows_input import sha256
     from logos_cli.journal import Journal
 
-    if asked.budget is None:
-        return None
-    calibrate = sha256(asked.file) if asked.file and asked.file.is_file() else asked.calibrate
-    settings = {"model": header.fingerprint, "calibrate": calibrate, "task": asked.task}
-    journal = Journal(asked.out, settings, asked.resume)
+    texts = given.digest if given else sha256(ready) if ready else "own samples"
+    journal = Journal(asked.out, {"model": header.fingerprint, "texts": texts}, asked.resume)
     opened.callback(journal.close)
     return journal
 
 
-def texts_to_read(asked: Asked, engine: LlamaCppEngine, journal: Journal | None) -> Sequences:
+def texts_of_rows(asked: Asked, engine: LlamaCppEngine) -> Sequences:
     from logos_cli.quant.calibrate import sequences_of_rows
     from logos_cli.row import Reading
     from logos_cli.rows import read_rows
     from logos_cli.tasks import task_named
 
-    if not asked.calibrate:
-        return own(engine, journal)
     task = task_named(asked.task) if asked.task else None
     rows = read_rows(asked.calibrate, Reading(task.wants if task else "any"))
     found = sequences_of_rows(rows, task, engine, asked.file.name if asked.file else "stdin")
