@@ -43,7 +43,7 @@ class Refiner:
         total, done = sum(len(one.matrices) for one in inputs), 0
         for several in passes(inputs):
             for one, sums in moments(self.engine, self.sequences, several, self.reading):
-                feedback = Feedback.of(sums)
+                feedback = Feedback.of(sums, self.sequences.tokens)
                 del sums
                 for name in one.matrices:
                     self._matrix(path, written, name, feedback)

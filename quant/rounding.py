@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Bytes = npt.NDArray[np.uint8]
 
-DAMPING = 0.01  # of the mean second moment, added to each: inputs that the texts never showed count a little
+# Of the mean second moment, added to each: inputs that the texts never showed count a little; and so much more as there are
+# few tokens for many inputs, since what then seems to go together mostly does by chance.
+DAMPING, _FEW = 0.01, 0.1
 _COLUMNS = 64  # rounded before their errors go to all later ones in one product
 _ROWS = 512  # of the matrix at a time; they do not know of each other
 
@@ -37,11 +39,11 @@ class Feedback:
     upper: Floats
 
     @classmethod
-    def of(cls, moments: Floats) -> Feedback:
-        """Of E[x xᵀ] [C, C], or any multiple of it."""
+    def of(cls, moments: Floats, tokens: int) -> Feedback:
+        """Of the sum of x xᵀ [C, C] over `tokens` tokens."""
         diagonal = np.diag(moments)
         order = np.argsort(-diagonal, kind="stable")
-        damping = DAMPING * max(float(diagonal.mean()), 1e-30)
+        damping = max(DAMPING, _FEW * len(diagonal) / tokens) * max(float(diagonal.mean()), 1e-30)
         while True:
             damped = moments[np.ix_(order, order)]
             damped[np.diag_indices(len(order))] += damping

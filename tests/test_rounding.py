@@ -64,7 +64,7 @@ def test_the_output_changes_less(kind: str) -> None:
     rng = np.random.default_rng(0)
     inputs, values = correlated(rng, 1500, 512), rng.normal(size=(600, 512)).astype(np.float32)
     before = quantized(values, number(kind), (inputs**2).mean(0), 1)
-    feedback = Feedback.of(inputs.T @ inputs)
+    feedback = Feedback.of(inputs.T @ inputs, len(inputs))
     after = rounded(values, before, FORMATS[kind], feedback, 2)
 
     def error(blocks: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> float:
@@ -83,7 +83,7 @@ def test_the_factor_is_that_of_the_moments() -> None:
     rng = np.random.default_rng(1)
     inputs = (rng.normal(size=(400, 64)) * np.arange(1, 65)).astype(np.float32)
     products = np.asarray(inputs.T @ inputs, np.float32)
-    found = Feedback.of(products)
+    found = Feedback.of(products, 10_000)
     assert np.array_equal(found.upper, np.triu(found.upper)) and np.all(np.diag(found.upper) == 1)
     assert list(found.order[:3]) == list(np.argsort(-np.diag(products))[:3])
     damped = products[np.ix_(found.order, found.order)] + 0.01 * np.diag(products).mean() * np.eye(64)
@@ -91,7 +91,7 @@ def test_the_factor_is_that_of_the_moments() -> None:
     diagonal = inverse @ damped @ inverse.T
     assert np.abs(diagonal - np.diag(np.diag(diagonal))).max() < 1e-3 * np.diag(diagonal).max()
     for few in (np.asarray(inputs[:1].T @ inputs[:1], np.float32), np.zeros((64, 64), np.float32)):
-        assert np.isfinite(Feedback.of(few).upper).all()
+        assert np.isfinite(Feedback.of(few, 1).upper).all()
 
 
 def test_nearest_levels() -> None:
