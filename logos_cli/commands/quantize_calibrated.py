@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from logos_cli.quant.quantize_gguf import QuantReport
 
 IMATRIX = "imatrix.gguf"
+FEW = 2000  # tokens: docs/calibration.md has what 1,137 of them do
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def collected(engine: LlamaCppEngine, sequences: Sequences) -> Imatrix:
     from logos_cli.quant.calibrate import collect
 
     note(f"calibrating on {counted(len(sequences.ids), 'text')}, {sequences.tokens:,} tokens ({sequences.origin})")
+    if sequences.tokens < FEW:
+        note("  few tokens: other texts will gain little; without a file the model writes about 20,000")
     with progress("reading texts", sequences.tokens, "tokens") as bar:
         return collect(engine, sequences, bar.advance)
 
