@@ -199,9 +199,7 @@ def show_choice(choice: dict[str, Option], found: list[Damage]) -> None:
     """One line for each kind of matrix: how sensitive it is, and what it got."""
     kinds: dict[str, list[Damage]] = {}
     for one in found:
-        kinds.setdefault(
-            ".".join(part for part in one.name.split(".")[:-1] if part != "blk" and not part.isdigit()), []
-        ).append(one)
+        kinds.setdefault(one.name.split(".")[-2], []).append(one)  # blk.3.attn_q.weight, output.weight
     rows = []
     for kind, several in kinds.items():
         options = [choice[one.name] for one in several]
@@ -212,11 +210,11 @@ def show_choice(choice: dict[str, Option], found: list[Damage]) -> None:
                 kind,
                 " ".join(f"{name}×{count}" for name, count in counts.most_common()),
                 f"{8 * sum(option.bytes for option in options) / weights:.2f}",
-                f"{sum(max(one.measured.values()) for one in several) / len(several):.2g}",
+                # The first type measured is the one of four bits.
+                f"{sum(next(iter(one.measured.values())) for one in several) / len(several):.2g}",
                 f"{sum(option.damage for option in options) / len(several):.2g}",
             ]
         )
-    coarse = max(found[0].measured, key=lambda name: found[0].measured[name]).lower()
-    show_table(["matrices", "types", "bits", f"damage as {coarse}", "damage as chosen"], rows)
+    show_table(["matrices", "types", "bits", "damage at 4 bits", "damage as chosen"], rows)
     total = sum(option.damage for option in choice.values())
     note(f"  damage: mean KL divergence, nats a token, that one matrix causes; all together about {total:.2g} before rounding")
