@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 _DIMS, _SOURCES, _NAME, _OP_PARAMS = 4, 10, 64, 16
+_HEADS = ("output.weight", "token_embd.weight")  # the second one where head and embedding are one
 _ROWS = 64  # rows that one call of the quantizer takes; more calls than threads keep all of them busy
 
 
@@ -105,6 +106,14 @@ def name_of(tensor: Pointer) -> str:
     """Its name in the model file; a copy on a device is called `CUDA0#blk.0.attn_q.weight#0`."""
     name: str = tensor.contents.name.decode("utf-8", "replace")
     return name.split("#")[1] if name.count("#") >= 2 else name
+
+
+def multiplied(tensor: Pointer) -> str | None:
+    """The name of the layers' or the head's matrix that a MUL_MAT multiplies; None for every other operation."""
+    if operation(tensor) != "MUL_MAT":
+        return None
+    name = name_of(source(tensor, 0))
+    return name if name.startswith("blk.") or name in _HEADS else None
 
 
 def read_bytes(tensor: Pointer) -> npt.NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from logos_cli.engine import Engine, EngineSettings
 from logos_cli.engine_llamacpp import LlamaCppEngine
-from logos_cli.engine_llamacpp_tensors import activations, name_of, operation, source, watching
+from logos_cli.engine_llamacpp_tensors import activations, multiplied, watching
 from logos_cli.engine_slots import PREFILL
 from logos_cli.errors import EngineError, ForeignText, InputError
 from logos_cli.grammar import RowError
@@ -35,7 +35,6 @@ SEED = 61_803  # of the model's own samples: another than `bench accuracy` draws
 SAMPLES = 32  # of each modality
 LONGEST = 256  # tokens of a sample
 OWN_ORIGIN = f"own samples, seed {SEED}"
-HEADS = ("output.weight", "token_embd.weight")  # the second one where head and embedding are one
 
 
 @dataclass(frozen=True)
@@ -106,17 +105,13 @@ class Collector:
     def see(self, tensor: Any, asking: bool) -> bool:
         import numpy as np
 
-        if operation(tensor) != "MUL_MAT":
-            return False
-        name = name_of(source(tensor, 0))
-        if not name.startswith("blk.") and name not in HEADS:
-            return False
-        if not asking:
+        name = multiplied(tensor)
+        if name and not asking:
             rows = activations(tensor)
             squares = np.einsum("tc,tc->c", rows, rows, dtype=np.float64)
             self.sums[name] = squares + self.sums.get(name, 0.0)
             self.counts[name] = self.counts.get(name, 0) + len(rows)
-        return True
+        return name is not None
 
     def imatrix(self, origin: str, chunk: int) -> Imatrix:
         import numpy as np
@@ -139,7 +134,11 @@ def collect(
 
 
 def read_all(
-    engine: LlamaCppEngine, sequences: Sequences, watch: Any, progress: Callable[[int], None], piece: int = PREFILL
+    engine: LlamaCppEngine,
+    sequences: Sequences,
+    watch: Any,
+    progress: Callable[[int], None] = lambda _: None,
+    piece: int = PREFILL,
 ) -> None:
     """Read each sequence with `watch` looking on."""
     with engine.watched(watch, max(map(len, sequences.ids)), piece) as context:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from logos_cli.divergence import compare
 from logos_cli.engine_llamacpp import LlamaCppEngine
-from logos_cli.engine_llamacpp_tensors import dequantized, name_of, operation, quantized, replace, source, watching
+from logos_cli.engine_llamacpp_tensors import dequantized, multiplied, name_of, operation, quantized, replace, source, watching
+from logos_cli.engine_slots import PREFILL
 from logos_cli.errors import EngineError
 from logos_cli.gguf_header import GgufHeader, GgufTensor
 from logos_cli.quant.budget import Option
-from logos_cli.quant.calibrate import HEADS, Sequences, read_all
+from logos_cli.quant.calibrate import Sequences, read_all
 from logos_cli.quant.imatrix import Imatrix
 from logos_cli.quant.refine_gguf import read_rows, row_pieces, whole_matrices
 
@@ -94,21 +95,19 @@ class Meter:
         self.engine, self.sequences, self.imatrix = engine, sequences, imatrix
         self.weights: dict[str, Any] = {}
         with watching(self._see) as callback:
-            read_all(engine, Sequences(sequences.ids[:1], ""), callback, lambda _: None)
+            read_all(engine, Sequences(sequences.ids[:1], ""), callback)
         self._opened = ExitStack()
-        callback = self._opened.enter_context(watching(lambda *_: False))
-        self.context = self._opened.enter_context(engine.watched(callback, max(map(len, sequences.ids)), 512))
+        # Nobody looks on while it is measured: a callback would be asked about every operation.
+        self.context = self._opened.enter_context(engine.watched(None, max(map(len, sequences.ids)), PREFILL))
         self.baseline = [self._read(ids) for ids in sequences.ids]
 
     def close(self) -> None:
         self._opened.close()
 
     def _see(self, tensor: Any, asking: bool) -> bool:
-        if operation(tensor) in ("MUL_MAT", "GET_ROWS"):
+        if multiplied(tensor) or operation(tensor) == "GET_ROWS":  # the embedding is looked up
             found = source(tensor, 0)
-            name = name_of(found)
-            if name.startswith("blk.") or name in HEADS:
-                self.weights.setdefault(name, found)
+            self.weights.setdefault(name_of(found), found)
         return False
 
     def _read(self, ids: Sequence[int]) -> Floats:
@@ -136,16 +135,16 @@ class Meter:
         kinds, to_measure = candidates(tensor)
         mean = self.imatrix.mean(tensor.name)
         sizes, errors, measured = {}, {}, {}
-        for kind in kinds:
-            number = int(GGMLQuantizationType[kind])
-            blocks, errors[kind] = self._quantized(tensor, number, mean)
-            sizes[kind] = blocks.nbytes
-            if kind in to_measure:
-                replace(self.weights[tensor.name], number, blocks)
-                try:
+        try:
+            for kind in kinds:
+                number = int(GGMLQuantizationType[kind])
+                blocks, errors[kind] = self._quantized(tensor, number, mean)
+                sizes[kind] = blocks.nbytes
+                if kind in to_measure:
+                    replace(self.weights[tensor.name], number, blocks)
                     measured[kind] = self.divergence()
-                finally:
-                    self._restore(tensor)
+        finally:
+            self._restore(tensor)
         return Damage(tensor.name, sizes, errors, measured)
 
     def _quantized(self, tensor: GgufTensor, kind: int, mean: Floats | None) -> tuple[npt.NDArray[np.uint8], float]:

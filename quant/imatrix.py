@@ -8,7 +8,7 @@ common/imatrix-loader.cpp of llama.cpp).
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,7 +170,3 @@ def write_imatrix(imatrix: Imatrix, path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def datasets_told(datasets: Sequence[str]) -> str:
-    return ", ".join(one for one in datasets if one) or "unnamed texts"

@@ -6,17 +6,17 @@ inputs each time. Matrices that multiply the same input (q, k and v; gate and up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from logos_cli.engine_llamacpp import LlamaCppEngine
-from logos_cli.engine_llamacpp_tensors import activations, name_of, operation, source, watching
+from logos_cli.engine_llamacpp_tensors import activations, multiplied, name_of, source, watching
 from logos_cli.errors import EngineError
 from logos_cli.memory import available_bytes
-from logos_cli.quant.calibrate import HEADS, Sequences, read_all
+from logos_cli.quant.calibrate import Sequences, read_all
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,13 +48,12 @@ class _Seen:
     found: dict[str, Input] = field(default_factory=dict)
 
     def see(self, tensor: Any, asking: bool) -> bool:
-        if operation(tensor) == "MUL_MAT":
-            name, factor = name_of(source(tensor, 0)), source(tensor, 1)
-            if name.startswith("blk.") or name in HEADS:
-                told, width = name_of(factor), int(factor.contents.ne[0])
-                before = self.found.get(told, Input(told, width, ()))
-                if name not in before.matrices:
-                    self.found[told] = Input(told, width, (*before.matrices, name))
+        if name := multiplied(tensor):
+            factor = source(tensor, 1)
+            told, width = name_of(factor), int(factor.contents.ne[0])
+            before = self.found.get(told, Input(told, width, ()))
+            if name not in before.matrices:
+                self.found[told] = Input(told, width, (*before.matrices, name))
         return False
 
 
@@ -81,9 +80,7 @@ class _Products:
         self.rows: dict[str, list[Floats]] = {one.name: [] for one in inputs}
 
     def see(self, tensor: Any, asking: bool) -> bool:
-        if operation(tensor) != "MUL_MAT":
-            return False
-        one = self.first.get(name_of(source(tensor, 0)))
+        one = self.first.get(multiplied(tensor) or "")
         if one is None:
             return False
         if not asking:
@@ -100,13 +97,11 @@ class _Products:
             self.rows[name].clear()
 
 
-def moments(
-    engine: LlamaCppEngine, sequences: Sequences, inputs: Sequence[Input], progress: Callable[[int], None]
-) -> Iterator[tuple[Input, Floats]]:
+def moments(engine: LlamaCppEngine, sequences: Sequences, inputs: Sequence[Input]) -> Iterator[tuple[Input, Floats]]:
     """Each input with its sums [C, C]; the caller takes one after the other and lets go of it."""
     products = _Products(inputs)
     with watching(products.see) as callback:
-        read_all(engine, sequences, callback, progress)
+        read_all(engine, sequences, callback)
     for one in inputs:
         products.flush(one.name)
         yield one, products.sums.pop(one.name)

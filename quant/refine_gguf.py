@@ -24,32 +24,29 @@ PIECE = 32 << 20  # weights held as float32 at a time: 128 MB
 
 @dataclass(frozen=True)
 class Refiner:
-    """`engine` runs the unquantized model of the file to be refined; `progress` hears of matrices done and all of them,
-    `reading` of tokens read."""
+    """`engine` runs the unquantized model of the file to be refined; `progress` hears of matrices done and all of them."""
 
     engine: LlamaCppEngine
     sequences: Sequences
     progress: Callable[[int, int], None] = lambda *_: None
-    reading: Callable[[int], None] = lambda _: None
 
     @property
     def digest(self) -> str:
         """Of what the result depends on besides the model."""
         return self.sequences.digest
 
-    def refine(self, path: Path, written: GgufHeader) -> int:
-        """Round the matrices of `path` again; how many were of a type that is known here."""
+    def refine(self, path: Path, written: GgufHeader) -> None:
+        """Round the matrices of `path` again whose types are known here."""
         inputs = self._inputs(written)
         total, done = sum(len(one.matrices) for one in inputs), 0
         for several in passes(inputs):
-            for one, sums in moments(self.engine, self.sequences, several, self.reading):
+            for one, sums in moments(self.engine, self.sequences, several):
                 feedback = Feedback.of(sums, self.sequences.tokens)
                 del sums
                 for name in one.matrices:
                     self._matrix(path, written, name, feedback)
                     done += 1
                     self.progress(done, total)
-        return done
 
     def _inputs(self, written: GgufHeader) -> list[Input]:
         """The inputs of those matrices whose format is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logos_cli.benchmarks.token_level import Pair, read_text
 from logos_cli.engine import EngineSettings
 from logos_cli.engine_llamacpp_tensors import dequantized, quantized
 from logos_cli.gguf_header import read_header
@@ -22,6 +24,7 @@ from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.refine_gguf import Refiner
 from logos_cli.quant.rounding import Feedback, nearest, rounded
 from logos_cli.quant.schemes import scheme_named
+from logos_cli.texts import Text
 
 
 def number(kind: str) -> int:
@@ -110,18 +113,18 @@ def test_inputs_and_their_moments(tiny_gguf: Callable[[str], Path]) -> None:
         assert len(inputs) == 2 * 4 + 1 and {one.width for one in inputs} == {256, 512}
         ids = tuple(tuple(np.random.default_rng(0).integers(3, 500, n).tolist()) for n in (30, 530))
         texts = Sequences(ids, "random")
-        at_once = {one.name: sums for one, sums in moments(engine, texts, inputs, lambda _: None)}
+        at_once = {one.name: sums for one, sums in moments(engine, texts, inputs)}
         several = passes(inputs, 2 * 4 * 256**2)
         assert [one for part in several for one in part] == inputs and len(several) > 3
         for part in several:
-            for one, sums in moments(engine, texts, part, lambda _: None):
+            for one, sums in moments(engine, texts, part):
                 assert sums == pytest.approx(at_once[one.name], rel=1e-4, abs=1e-3) and np.allclose(sums, sums.T)
     finally:
         engine.close()
 
 
 @pytest.mark.parametrize("kind", ["q4_k_m", "q8_0", "iq4_xs"])
-def test_a_file_is_refined_in_place(nano_bf16: Path, tmp_path: Path, kind: str) -> None:
+def test_a_file_is_refined_in_place(nano_bf16: Path, tmp_path: Path, open_model: Any, kind: str) -> None:
     """Same types, same size, whole and sealed, nearer to the unquantized model."""
     engine = open_unquantized(nano_bf16, EngineSettings(device="cpu"))
     texts = [
@@ -141,3 +144,11 @@ def test_a_file_is_refined_in_place(nano_bf16: Path, tmp_path: Path, kind: str) 
     assert report.bits_per_weight == plain.bits_per_weight and before.fingerprint != after.fingerprint
     found = inspect_gguf(tmp_path / "refined.gguf", False, lambda _: None)
     assert not found.problems and "data checksum" in found.checks and found.provenance["rounding"] == "feedback"
+    baseline = open_model(nano_bf16)
+    pairs = [Pair(baseline, open_model(header.path)) for header in (before, after)]
+    lost = np.zeros(2)
+    for text in texts:
+        for place, one in enumerate(read_text(Text("", "any", text), baseline, pairs)):
+            assert not isinstance(one, str)
+            lost[place] += one.kl.sum()
+    assert lost[1] < lost[0]

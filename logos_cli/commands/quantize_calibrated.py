@@ -66,7 +66,7 @@ def quantize_calibrated(asked: Asked) -> tuple[QuantReport, dict[str, Any]] | No
         folder = Path(opened.enter_context(TemporaryDirectory()))
         engine = opened.enter_context(closing(open_unquantized(asked.source, EngineSettings("cpu", asked.threads))))
         # What is wrong with the user's file is said before anything is left beside the output.
-        given = texts_of_rows(asked, engine) if asked.calibrate and not ready else None
+        given = given_texts(asked, engine) if asked.calibrate and not ready else None
         if ready:
             imatrix, path = read_imatrix(ready), ready
             imatrix.check(ready, header)
@@ -118,7 +118,7 @@ def opened_journal(asked: Asked, header: GgufHeader, given: Sequences | None, re
     return journal
 
 
-def texts_of_rows(asked: Asked, engine: LlamaCppEngine) -> Sequences:
+def given_texts(asked: Asked, engine: LlamaCppEngine) -> Sequences:
     from logos_cli.quant.calibrate import sequences_of_rows
     from logos_cli.row import Reading
     from logos_cli.rows import read_rows
