@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Checkpoint, read_json
+from logos_cli.checkpoint import Checkpoint
+from logos_cli.checkpoint_config import read_json
 from logos_cli.errors import TokenizerError
 from logos_cli.grammar import MARKERS
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from logos_cli.checkpoint import Config
+from logos_cli.checkpoint_config import Config
 from logos_cli.onnx_model import TABLES, load_onnx
 
 OPSET = 21

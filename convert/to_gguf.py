@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Checkpoint, Config, Tensor
+from logos_cli.checkpoint import Checkpoint, Tensor
+from logos_cli.checkpoint_config import Config
 from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.rotary import rope_factors
 from logos_cli.convert.tensor_names import gguf_name

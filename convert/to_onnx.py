@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from logos_cli.checkpoint import Checkpoint, Config
+from logos_cli.checkpoint import Checkpoint
+from logos_cli.checkpoint_config import Config
 from logos_cli.convert.onnx_graph import GraphBuilder
 from logos_cli.convert.rotary import cosines_and_sines
 from logos_cli.errors import CheckpointError

@@ -30,7 +30,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from logos_cli.alphabet import in_grammar
-from logos_cli.checkpoint import PIECE, Checkpoint, Tensor, read_json
+from logos_cli.checkpoint import PIECE, Checkpoint, Tensor
+from logos_cli.checkpoint_config import read_json
 from logos_cli.errors import TokenizerError
 from logos_cli.hub_manifest import MANIFEST
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from logos_cli.checkpoint_config import Config, read_config, read_json
 from logos_cli.errors import CheckpointError
 from logos_cli.files import is_lfs_pointer
 
@@ -21,40 +22,6 @@ PIECE = 64 << 20  # most bytes of a tensor read at once
 _DTYPES = {"BF16": 2, "F16": 2, "F32": 4}
 # The format allows headers of 100 MB; those of real models are under 1 MB, and a table takes many times its text in memory.
 _LONGEST_HEADER = 16 << 20
-_LONGEST_JSON = 32 << 20  # the tokenizer.json of Llama 3 has 17 MB, the index of shards of a large model under 1 MB
-# Objects and lists in it: an empty one takes dozens of bytes for two of text. Llama 3 has 280,000 merges, some files a
-# list for each.
-_MOST_NESTED = 1_000_000
-
-
-@dataclass(frozen=True)
-class RopeScaling:
-    """Llama-3's frequency scaling."""
-
-    factor: float
-    low_freq_factor: float
-    high_freq_factor: float
-    original_context: int
-
-
-@dataclass(frozen=True)
-class Config:
-    """The parts of config.json that the model depends on."""
-
-    architecture: str
-    vocabulary: int
-    hidden: int
-    ffn: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head: int
-    context: int
-    epsilon: float
-    rope_theta: float
-    rope_scaling: RopeScaling | None
-    tied: bool
-    explicit_head: bool  # whether config.json names head_dim: llama.cpp writes two keys more then
 
 
 @dataclass(frozen=True)
@@ -125,87 +92,6 @@ class Checkpoint:
     def document(self, name: str) -> dict[str, Any]:
         """A JSON side file, empty if it is not there."""
         return read_json(self.path / name) if (self.path / name).is_file() else {}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise CheckpointError(f"{path.parent}: {path.name} is missing; download the whole folder, for example with logos pull")
-    try:
-        if path.stat().st_size > _LONGEST_JSON:
-            raise CheckpointError(f"{path}: {path.stat().st_size:,} bytes are too many for this file; download it again")
-        raw = path.read_bytes()
-        if raw.count(b"[") + raw.count(b"{") > _MOST_NESTED:
-            raise CheckpointError(f"{path}: too many lists and objects for this file; download it again")
-        found = json.loads(raw)
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}; make it readable, or download it again") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error}); download it again") from None
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{path}: a JSON object is expected; download it again")
-    return found
-
-
-def read_config(path: Path) -> Config:
-    raw = read_json(path)
-    names = raw.get("architectures")
-    architecture = names[0] if isinstance(names, list) and names else raw.get("model_type", "none")
-    if architecture != "LlamaForCausalLM":
-        raise CheckpointError(
-            f"{path}: architecture {str(architecture)[:60]!r}; only LlamaForCausalLM is read (LOGOS-1B and 3B, not yet the 8B)"
-        )
-
-    def number(key: str, default: float | None = None, kind: type = int) -> Any:
-        value: Any = raw.get(key, default)
-        # GGUF holds 32 bits, no size in a model comes near that, and integers of JSON know no limit.
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1 << 31
-        if not good or (kind is int and value != int(value)):
-            raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected; download it again")
-        return kind(value)
-
-    for key in ("attention_bias", "mlp_bias"):
-        if raw.get(key):
-            raise CheckpointError(f"{path}: {key} is {raw[key]!r}; biases are not supported, use a LOGOS checkpoint")
-    if raw.get("hidden_act", "silu") != "silu":
-        raise CheckpointError(f"{path}: hidden_act is {raw['hidden_act']!r}, only silu is supported")
-    heads, hidden = number("num_attention_heads"), number("hidden_size")
-    kv_heads = number("num_key_value_heads", heads)
-    head = number("head_dim", hidden // heads) if raw.get("head_dim") is not None else hidden // heads
-    if heads % kv_heads or head < 2 or head % 2:
-        raise CheckpointError(
-            f"{path}: {heads} heads with {kv_heads} key-value heads of size {head} do not fit; download it again"
-        )
-    # transformers 5 moved rope_theta and the scaling into rope_parameters.
-    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    if not isinstance(rope, dict):
-        raise CheckpointError(f"{path}: rope_scaling is {rope!r}, an object is expected; download it again")
-    theta = raw.get("rope_theta", rope.get("rope_theta", 10000.0))
-    if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
-        raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected; download it again")
-    return Config(
-        architecture, number("vocab_size"), hidden, number("intermediate_size"), number("num_hidden_layers"), heads,
-        kv_heads, head, number("max_position_embeddings"), number("rms_norm_eps", None, float), float(theta),
-        read_rope_scaling(path, rope), bool(raw.get("tie_word_embeddings", False)), raw.get("head_dim") is not None,
-    )  # fmt: skip
-
-
-def read_rope_scaling(path: Path, rope: dict[str, Any]) -> RopeScaling | None:
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind == "default":
-        return None
-    if kind != "llama3":
-        raise CheckpointError(f"{path}: rope scaling {kind!r} is not supported, only llama3")
-
-    def number(key: str) -> float:
-        value = rope.get(key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1 << 40:
-            raise CheckpointError(f"{path}: rope_scaling: {key} is {value!r}, a positive number is expected; download it again")
-        return float(value)
-
-    low, high = number("low_freq_factor"), number("high_freq_factor")
-    if high <= low:
-        raise CheckpointError(f"{path}: rope_scaling: high_freq_factor {high} must be above low_freq_factor {low}")
-    return RopeScaling(number("factor"), low, high, int(number("original_max_position_embeddings")))
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:

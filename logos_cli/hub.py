@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from logos_cli.checkpoint import read_config, read_json
+from logos_cli.checkpoint_config import read_config, read_json
 from logos_cli.errors import CheckpointError, HubError, OutputError
 from logos_cli.files import atomic, sync_folder
 from logos_cli.hub_connection import Progress, Repository

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from logos_cli.checkpoint import read_json
+from logos_cli.checkpoint_config import read_json
 from logos_cli.errors import CheckpointError
 
 MANIFEST = "logos-manifest.json"

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from logos_cli.checkpoint import Config, Tensor, read_config
+from logos_cli.checkpoint import Tensor
+from logos_cli.checkpoint_config import Config, read_config
 from logos_cli.errors import CheckpointError, ModelFileError
 from logos_cli.files import is_lfs_pointer
 from logos_cli.model_file import bytes_of

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
-from logos_cli.checkpoint import Checkpoint, Config, RopeScaling, Tensor, expected_shapes
+from logos_cli.checkpoint import Checkpoint, Tensor, expected_shapes
+from logos_cli.checkpoint_config import Config, RopeScaling
 from logos_cli.convert.estimate import estimate_unquantized
 from logos_cli.footprint import footprint
 from logos_cli.quant.quantize_gguf import planned_size
