@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from logos_cli.inspection import Inspection
 
 WIDTH = 80
-_PROVENANCE = {"quantized_from": "made from", "license": "licence"}
+_PROVENANCE = {"quantized_from": "made from", "calibrated_on": "calibrated", "license": "licence"}
 
 
 def inspect(
