@@ -16,6 +16,7 @@ from logos_cli.benchmarks.nano.forms import Document, Protein
 WHOLES, STRETCHES = 8, 48  # drawings of each protein for the binding-site task: as whole as fits, and stretches of it
 SHORTEST = 8  # residues of a stretch: few enough that one residue tells where the copy stands
 NEAR = 3  # residues kept on each side of a pocket residue when its surroundings are exchanged
+LIGAND_TURNS, LINKER_TURNS = 3, 6  # drawings of each complex in each form, and of each material beside the published one
 WHOLE = 330  # residues: longer proteins are cut, so that prompt and answer fit in a training window
 
 
@@ -55,17 +56,17 @@ def pocket_documents(data: Path, rng: random.Random) -> Iterator[Document]:
 def complex_documents(data: Path, rng: random.Random) -> Iterator[Document]:
     for record in read_json_lines(data / "complexes" / "train.jsonl.gz"):
         given = Protein.of_record(record["sequence"], record["pocket"])
-        for form in (1, 2, 3):
+        for form in (1, 2, 3) * LIGAND_TURNS:
             shown = around_pocket(given, 2 * WHOLE if rng.random() < 0.5 else WHOLE // 2, rng)
             ligand = record["ligand"] if rng.random() < 0.5 else random_root(record["ligand"], rng)
             yield forms.complex_document(shown, ligand, form)
 
 
 def material_documents(data: Path, rng: random.Random) -> Iterator[Document]:
-    """As published, and twice with linkers from random root atoms; the nodes stay, RDKit cannot read many of them."""
+    """As published, and again with linkers from random root atoms; the nodes stay, RDKit cannot read many of them."""
     for record in read_json_lines(data / "materials" / "train.jsonl.gz"):
         yield forms.material(record["metal"], record["linkers"])
-        for _ in range(2):
+        for _ in range(LINKER_TURNS):
             yield forms.material(record["metal"], [random_root(text, rng) for text in record["linkers"]])
 
 

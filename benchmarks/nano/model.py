@@ -15,13 +15,14 @@ class Shape:
 
     vocabulary: int
     hidden: int = 256
-    ffn: int = 768
-    layers: int = 6
+    ffn: int = 1024
+    layers: int = 7
     heads: int = 4
     kv_heads: int = 2
     context: int = 1024
     theta: float = 10_000.0
     epsilon: float = 1e-5
+    dropout: float = 0.0  # of what a layer adds, in training
 
     @property
     def head(self) -> int:
@@ -79,10 +80,11 @@ class Layer(nn.Module):
         self.self_attn, self.mlp = Attention(shape), MLP(shape)
         self.input_layernorm = RMSNorm(shape.hidden, shape.epsilon)
         self.post_attention_layernorm = RMSNorm(shape.hidden, shape.epsilon)
+        self.dropout = shape.dropout
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        x = x + F.dropout(self.self_attn(self.input_layernorm(x), cos, sin), self.dropout, self.training)
+        return x + F.dropout(self.mlp(self.post_attention_layernorm(x)), self.dropout, self.training)
 
 
 class Nano(nn.Module):

@@ -1,6 +1,6 @@
 """Turn the data folder into nano's vocabulary and one array of training tokens.
 
-    python -m logos_cli.benchmarks.nano.prepare DATA WORK [--molecules 500000] [--roots 1] [--vocabulary 768]
+    python -m logos_cli.benchmarks.nano.prepare DATA WORK [--molecules 500000] [--roots 8] [--vocabulary 768]
 
 Writes WORK/tokenizer.json and WORK/tokens.npz: documents of all modalities end to end, with the kind of each. DATA is
 the folder described in README.md here. The aligned reactions are kept in WORK and used again.
@@ -16,7 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from rdkit import RDLogger
+from tokenizers import Tokenizer
 
 from logos_cli.benchmarks.nano.batches import KINDS
 from logos_cli.benchmarks.nano.forms import Document
@@ -45,8 +47,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--molecules", type=int, default=500_000)
-    parser.add_argument("--roots", type=int, default=1, help="extra random-root copies of each USPTO-50K reaction")
+    parser.add_argument("--roots", type=int, default=8, help="extra random-root copies of each USPTO-50K reaction")
+    parser.add_argument("--more-roots", type=int, default=1, help="the same of each other reaction")
     parser.add_argument("--vocabulary", type=int, default=768)
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json to keep, instead of learning one")
     parser.add_argument("--context", type=int, default=1024, help="leave out documents of more tokens")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -55,19 +59,27 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
 
     started = time.monotonic()
-    found = [*all_documents(args.data, args.molecules, args.seed), *kept_reactions(args.data, args.work, args.roots, args.seed)]
+    reactions = kept_reactions(args.data, args.work, args.roots, args.more_roots, args.seed)
+    found = [*all_documents(args.data, args.molecules, args.seed), *reactions]
     log.info("%d documents after %.0f s", len(found), time.monotonic() - started)
-    tokenizer = train_tokenizer(texts(found, 100_000), args.vocabulary)
+    if args.tokenizer:
+        tokenizer = Tokenizer.from_file(str(args.tokenizer))
+    else:
+        tokenizer = train_tokenizer(texts(found, 100_000), args.vocabulary)
     tokenizer.save(str(args.work / "tokenizer.json"))
 
     end = tokenizer.token_to_id(EOS)
-    prompts = tokenizer.encode_batch([doc.prompt for doc in found])
-    answers = tokenizer.encode_batch([doc.answer for doc in found], add_special_tokens=False)
-    rows = [(doc.kind, len(p.ids), [*p.ids, *a.ids, end]) for doc, p, a in zip(found, prompts, answers, strict=True)]
+    rows: list[tuple[str, int, npt.NDArray[np.uint16]]] = []
+    for first in range(0, len(found), 50_000):  # encodings are large objects
+        some = found[first : first + 50_000]
+        prompts = tokenizer.encode_batch([doc.prompt for doc in some])
+        answers = tokenizer.encode_batch([doc.answer for doc in some], add_special_tokens=False)
+        for doc, p, a in zip(some, prompts, answers, strict=True):
+            rows.append((doc.kind, len(p.ids), np.array([*p.ids, *a.ids, end], np.uint16)))
     kept = [row for row in rows if len(row[2]) <= args.context]
     np.savez(
         args.work / "tokens.npz",
-        tokens=np.concatenate([np.array(ids, np.uint16) for _, _, ids in kept]),
+        tokens=np.concatenate([ids for _, _, ids in kept]),
         lengths=np.array([len(ids) for _, _, ids in kept], np.int32),
         prompts=np.array([prompt for _, prompt, _ in kept], np.int32),
         kinds=np.array([KINDS.index(kind) for kind, _, _ in kept], np.uint8),

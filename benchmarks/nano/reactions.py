@@ -36,11 +36,11 @@ def reaction_documents(job: tuple[str, int, int]) -> list[Document]:
     return documents
 
 
-def all_reactions(data: Path, roots: int, seed: int) -> Iterator[Document]:
-    """Documents of every training reaction; USPTO-50K's also `roots` times from random root atoms."""
+def all_reactions(data: Path, roots: int, more_roots: int, seed: int) -> Iterator[Document]:
+    """Documents of every training reaction, from random root atoms too: `roots` times USPTO-50K's, `more_roots` the rest."""
     rng = random.Random(seed)
     jobs = []
-    for name, turns in (("uspto50k_train", roots), ("uspto_mit_part", 0)):
+    for name, turns in (("uspto50k_train", roots), ("uspto_mit_part", more_roots)):
         jobs += [(line, turns, rng.getrandbits(32)) for line in read_lines(data / "reactions" / f"{name}.jsonl.gz")]
     with Pool() as pool:
         for done, found in enumerate(pool.imap(reaction_documents, jobs, chunksize=200), 1):
@@ -49,13 +49,13 @@ def all_reactions(data: Path, roots: int, seed: int) -> Iterator[Document]:
                 log.info("%d of %d reactions aligned", done, len(jobs))
 
 
-def kept_reactions(data: Path, work: Path, roots: int, seed: int) -> list[Document]:
+def kept_reactions(data: Path, work: Path, roots: int, more_roots: int, seed: int) -> list[Document]:
     """`all_reactions`, read from WORK if an earlier run with the same roots and seed has left them there."""
-    path = work / f"reactions-{roots}-{seed}.jsonl"
+    path = work / f"reactions-{roots}-{more_roots}-{seed}.jsonl"
     if not path.exists():
         beside = path.with_suffix(".partial")
         with beside.open("w", encoding="utf-8") as stream:
-            for doc in all_reactions(data, roots, seed):
+            for doc in all_reactions(data, roots, more_roots, seed):
                 stream.write(json.dumps([doc.kind, doc.prompt, doc.answer]) + "\n")
         beside.replace(path)
     with path.open(encoding="utf-8") as stream:
