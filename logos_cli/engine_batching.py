@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from logos_cli.alphabet import Grammar
-from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
+from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request, Work
 from logos_cli.engine_scoring import CELLS, STREAMS, Blocks, Pair, Reader, Text, Windows, most_outputs
 from logos_cli.engine_slots import PREFILL, ROWS_MIN, ROWS_STEP, Slots, Streams, padded_rows
 from logos_cli.errors import EngineError, UsageError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # The part of free memory that KV caches may take: the rest is for compute buffers and other programs.
 KV_SHARE = 0.8
+# Samples of a request that are looked at together: more share a little more, but their records come out of order, and wait.
+SHEAF = 128
 LOGITS_BYTES = 1 << 25  # of logits handed out at a time: 65 tokens of a 128k vocabulary
 
 
@@ -46,6 +49,7 @@ class BatchingEngine(ABC):
         self._context: Context | None = None
         self._scoring: Context | None = None
         self._reader: Reader | None = None
+        self.work = Work()
 
     def encode(self, text: str) -> tuple[int, ...]:
         """See `Engine`. Raises ForeignText for what a trimmed vocabulary cannot write."""
@@ -98,8 +102,7 @@ class BatchingEngine(ABC):
                 continue
             cells = self._cells(len(request.tokens), sampling.max_tokens)
             context = self._open(1 if single else padded_rows(self.settings.batch), cells)
-            most = min(self.settings.batch, context.streams)
-            slots = Slots(context, sampler, sampling, ends, self.info.context, most)
+            slots = Slots(context, sampler, sampling, ends, self.info.context, self.work)
             try:
                 for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
                     if done is None:
@@ -249,8 +252,8 @@ class _Waiting:
         self.loaded = False
         return self.head
 
-    def jobs(self, cells: int, budget: Callable[[Request], int]) -> Iterator[tuple[Request, int] | None]:
-        """(request, sample) as long as requests fit into `cells`; None for None."""
+    def jobs(self, cells: int, budget: Callable[[Request], int]) -> Iterator[Request | None]:
+        """Requests as long as they fit into `cells`, of `SHEAF` samples at most; None for None."""
         while self.look():
             request = self.head
             if request is None:
@@ -260,4 +263,5 @@ class _Waiting:
                 return
             else:
                 self.take()
-                yield from ((request, sample) for sample in request.samples)
+                for first in range(0, len(request.samples), SHEAF):
+                    yield replace(request, samples=request.samples[first : first + SHEAF])
