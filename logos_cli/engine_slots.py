@@ -223,8 +223,6 @@ class Slots:
 
     def _begin(self, place: int, request: Request) -> Iterator[Finished]:
         """A new request: the stream to the end of its prompt, and the first token of each sample."""
-        import numpy as np
-
         tree = Tree(request, self.budget(request), self.sampling, self.stops, self.begun)
         self.begun += 1
         self.trees.append(tree)
