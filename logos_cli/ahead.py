@@ -13,7 +13,7 @@ AHEAD = 32  # items: enough to keep the user busy, few enough that memory stays 
 
 
 class Ahead(Generic[T]):
-    """Iterates over `items`, at most `most` of which are read before they are asked for.
+    """Iterates over `items`, at most 2 × `most` of which are read before they are asked for.
 
     An error among the items is raised in its place, after those before it. The thread is a daemon: one that waits for a
     pipe does not keep the program from ending.
@@ -21,7 +21,8 @@ class Ahead(Generic[T]):
 
     def __init__(self, items: Iterable[T], most: int = AHEAD) -> None:
         self._items, self._most = items, most
-        self._there: deque[T] = deque()
+        self._there: deque[T] = deque()  # read by the thread
+        self._taken: deque[T] = deque()  # handed over, many at a time: a hand-over costs more than reading a row
         self._ended = self._closed = False
         self._error: BaseException | None = None
         self._change = threading.Condition()
@@ -47,12 +48,13 @@ class Ahead(Generic[T]):
 
     def __next__(self) -> T:
         """The next item, waited for. Raises what reading it raised."""
-        with self._change:
-            self._change.wait_for(self._known)
-            if self._there:
-                item = self._there.popleft()
+        if not self._taken:
+            with self._change:
+                self._change.wait_for(self._known)
+                self._taken, self._there = self._there, self._taken
                 self._change.notify_all()
-                return item
+        if self._taken:
+            return self._taken.popleft()
         if self._error is not None:
             raise self._error
         raise StopIteration
@@ -62,8 +64,7 @@ class Ahead(Generic[T]):
 
     def ready(self) -> bool:
         """Whether the next item, or that there is none, is known without waiting."""
-        with self._change:
-            return self._known()
+        return bool(self._taken) or self._known()
 
     def wait(self) -> None:
         """Wait for the first item or the end; raises the error of an iterator that gave no item at all."""
