@@ -66,10 +66,24 @@ class Generation:
     finish: str
 
 
+@dataclass
+class Work:
+    """What an engine has done since it was opened. `tokens` of answers were drawn, one for each sample; `rows` were decoded
+    for them in `steps` calls, which is less where samples share a beginning, besides `padding` nobody reads."""
+
+    tokens: int = 0
+    rows: int = 0
+    padding: int = 0
+    steps: int = 0
+    copies: int = 0
+    prompt_tokens: int = 0
+
+
 class Engine(Protocol):
     """`generate` yields answers as they finish; text and log-probability of one do not depend on its neighbours."""
 
     settings: EngineSettings
+    work: Work
 
     @property
     def info(self) -> EngineInfo: ...

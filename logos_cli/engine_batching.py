@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from logos_cli.alphabet import Grammar
-from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
+from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request, Work
+from logos_cli.engine_requests import Requests
 from logos_cli.engine_scoring import CELLS, STREAMS, Blocks, Pair, Reader, Text, Windows, most_outputs
 from logos_cli.engine_slots import PREFILL, ROWS_MIN, ROWS_STEP, Slots, Streams, padded_rows
 from logos_cli.errors import EngineError, UsageError
@@ -46,6 +48,8 @@ class BatchingEngine(ABC):
         self._context: Context | None = None
         self._scoring: Context | None = None
         self._reader: Reader | None = None
+        self.work = Work()
+        self._told = sys.maxsize  # the fewest streams that a note has named
 
     def encode(self, text: str) -> tuple[int, ...]:
         """See `Engine`. Raises ForeignText for what a trimmed vocabulary cannot write."""
@@ -89,23 +93,36 @@ class BatchingEngine(ABC):
             raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
         ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
         sampler = Sampler(sampling)
-        waiting = _Waiting(requests)
-        while waiting.look():
-            request = waiting.head
+        queue, streams = Requests(requests), 1 if single else padded_rows(self.settings.batch)
+        while True:
+            try:
+                request = queue.look()
+            except StopIteration:
+                return
             if request is None:
-                waiting.take()
                 yield None
                 continue
-            cells = self._cells(len(request.tokens), sampling.max_tokens)
-            context = self._open(1 if single else padded_rows(self.settings.batch), cells)
-            most = min(self.settings.batch, context.streams)
-            slots = Slots(context, sampler, sampling, ends, self.info.context, most)
+            context = self._open(streams, self._cells(queue.longest(), sampling.max_tokens))
+            slots = Slots(context, sampler, sampling, ends, self.info.context, self.work)
+
+            def fits(request: Request, slots: Slots = slots) -> bool:
+                return len(request.tokens) + slots.budget(request) <= slots.context.cells
+
+            def better(request: Request) -> bool:
+                return self._more_streams(streams, self._cells(len(request.tokens), sampling.max_tokens))
+
+            def idle(slots: Slots = slots) -> bool:
+                return not slots.trees
+
             try:
-                for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
+                tokens: tuple[int, ...] = ()
+                text = ""
+                for done in slots.finished(queue.fitting(fits, better, idle)):
                     if done is None:
                         yield None
                         continue
-                    text = self.decode(done.tokens)
+                    if done.tokens is not tokens:  # samples of one branch come one after the other
+                        tokens, text = done.tokens, self.decode(done.tokens)
                     yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
             except FloatingPointError as error:
                 raise self._damaged(error) from None
@@ -121,7 +138,8 @@ class BatchingEngine(ABC):
     def _open(self, streams: int, cells: int) -> Context:
         """A context at least `cells` long with as many streams as memory allows; the last one if it will do."""
         now = self._context
-        if now and now.cells >= cells and (now.streams == streams or 1 < now.streams < streams):
+        enough = now and now.cells >= cells and (now.streams == streams or 1 < now.streams < streams)
+        if now and enough and not self._more_streams(streams, cells):
             for stream in range(now.streams):
                 now.trim(stream, 0)
             return now
@@ -133,17 +151,26 @@ class BatchingEngine(ABC):
                 if count == 1:
                     raise
                 continue
-            if count < streams:
+            if count < min(streams, self._told):
                 how = f"{count} answers at a time" if count > 1 else "one answer at a time, by kernels that may change texts"
                 self.settings.note(f"memory is short for {streams} answers of {cells} tokens: {how}; or lower --max-tokens")
+                self._told = count
             return self._context
         raise AssertionError("the last count is 1, which returns or raises")
 
-    def _affordable(self, streams: int, cells: int) -> Iterator[int]:
+    def _more_streams(self, streams: int, cells: int) -> bool:
+        """Whether memory for fewer streams than `streams` was found, and shorter ones of `cells` could be more."""
+        now = self._context
+        if not now or now.streams >= streams or now.cells <= cells:
+            return False
+        given_back = now.streams * now.cells * self.kv_bytes_per_token
+        return next(self._affordable(streams, cells, given_back)) > now.streams
+
+    def _affordable(self, streams: int, cells: int, given_back: int = 0) -> Iterator[int]:
         """Numbers of streams to try: what memory should hold, then half as many, at last a single one."""
         free = available_bytes()
         if streams > 1 and free is not None:
-            fitting = int(free * KV_SHARE) // (cells * self.kv_bytes_per_token)
+            fitting = int((free + given_back) * KV_SHARE) // (cells * self.kv_bytes_per_token)
             streams = min(streams, fitting // ROWS_STEP * ROWS_STEP)
         while streams >= ROWS_MIN:
             yield streams
@@ -226,38 +253,3 @@ class BatchingEngine(ABC):
         self._close_context()
         self._close_scoring()
         self._close_reader()
-
-
-class _Waiting:
-    """Requests with one looked at ahead, so that one that needs a longer context waits for it."""
-
-    def __init__(self, requests: Iterable[Request | None]) -> None:
-        self.rest = iter(requests)
-        self.loaded = False
-        self.head: Request | None = None
-
-    def look(self) -> bool:
-        """Whether there is another request, which is then `head`."""
-        if not self.loaded:
-            try:
-                self.head, self.loaded = next(self.rest), True
-            except StopIteration:
-                return False
-        return True
-
-    def take(self) -> Request | None:
-        self.loaded = False
-        return self.head
-
-    def jobs(self, cells: int, budget: Callable[[Request], int]) -> Iterator[tuple[Request, int] | None]:
-        """(request, sample) as long as requests fit into `cells`; None for None."""
-        while self.look():
-            request = self.head
-            if request is None:
-                self.take()
-                yield None
-            elif len(request.tokens) + budget(request) > cells:
-                return
-            else:
-                self.take()
-                yield from ((request, sample) for sample in request.samples)

@@ -6,6 +6,7 @@ Rules that keep an answer's text independent of its neighbours, of the batch siz
   reads: llama.cpp multiplies activations four rows at a time and sends the rest through a kernel that sums in another
   order (seen on Q4_K: with 11 rows, rows 8 to 10 differ in the last bits from the same rows among 12);
 - random numbers belong to a sample, not to a slot.
+Samples that have drawn the same tokens are decoded as one row (see `engine_tree`), which by these rules changes none.
 And one that keeps it fast: live slots have ids 0 … L-1 without holes, else the separate streams lose their advantage.
 """
 
@@ -16,14 +17,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from logos_cli.engine import Request
-from logos_cli.sampling import Sampler, Sampling, uniforms
+from logos_cli.engine import Request, Work
+from logos_cli.engine_tree import Branch, Finished, Fork, Tree
+from logos_cli.sampling import Sampler, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 ROWS_MIN, ROWS_STEP = 8, 4
+TREES_PART = 4  # slots for each request at work, before free ones are given to requests that have begun
 PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
 
 
@@ -77,60 +80,46 @@ def padded_rows(live: int) -> int:
     return max(ROWS_MIN, -(-live // ROWS_STEP) * ROWS_STEP)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A completed answer: `tokens` drawn, the stop token included."""
-
-    row: int
-    sample: int
-    tokens: tuple[int, ...]
-    logprob: float
-    finish: str
-
-
 @dataclass
-class _Answer:
-    """An answer being written in a slot."""
+class _Slot:
+    """One stream at work: its branch, and forks of that branch that the stream holds, the longest shared beginning last."""
 
-    request: Request
-    sample: int
-    budget: int
-    randoms: npt.NDArray[np.float64]
-    seen: npt.NDArray[np.int64] | None
-    seen_set: set[int] = field(default_factory=set)
-    seen_count: int = 0
-    tokens: list[int] = field(default_factory=list)
-    logprob: float = 0.0
-    finish: str = ""
+    branch: Branch
+    forks: list[Fork] = field(default_factory=list)
 
-    def add(self, token: int, logprob: float, stops: frozenset[int]) -> None:
-        self.tokens.append(token)
-        self.logprob += logprob
-        if token in stops:
-            self.finish = "stop"
-        elif len(self.tokens) >= self.budget:
-            self.finish = "length"
-        if self.seen is not None and token not in self.seen_set:
-            self.seen_set.add(token)
-            self.seen[self.seen_count] = token
-            self.seen_count += 1
+    @property
+    def ended(self) -> bool:
+        return not self.branch.samples
 
 
 class Slots:
-    """Runs requests through `context`; `finished()` yields answers in the order in which they end."""
+    """Runs requests through `context`; `finished()` yields answers in the order in which they end.
+
+    A slot whose branch has ended goes on with the last of its own forks: its stream is trimmed, nothing is copied or
+    decoded again. So every row decoded is a beginning that no other row had. A slot without forks takes a new request, or
+    a fork of the oldest one by copying a stream that holds it.
+    """
 
     def __init__(
-        self, context: Streams, sampler: Sampler, sampling: Sampling, stops: frozenset[int], limit: int, most: int
+        self, context: Streams, sampler: Sampler, sampling: Sampling, stops: frozenset[int], limit: int, work: Work
     ) -> None:
-        """At most `most` answers are live at once; `limit` is the model's context, prompt included."""
+        """`limit` is the model's context, prompt included; `work` is added to."""
         import numpy as np
 
         self.context, self.sampler, self.sampling, self.stops = context, sampler, sampling, stops
-        self.limit, self.most = limit, most
+        self.limit, self.work = limit, work
         self.single = context.streams < ROWS_MIN
-        self.answers: list[_Answer] = []  # slot b holds answers[b]: no holes by construction
-        # The logits after each prompt that a slot holds: every sample draws its first token from them.
+        # Requests at work before free slots help old ones rather than take new ones: a copy costs more than a prompt
+        # that has to be read anyway, but what is begun should be ended, so that records leave in order.
+        self.few = max(1, context.streams // TREES_PART)
+        self.slots: list[_Slot] = []  # slot b is stream b: no holes in a step
+        self.trees: list[Tree] = []  # that have unfinished samples, the oldest first
+        self.begun = 0
+        # The logits after each prompt that a live stream holds: every sample draws its first token from them.
         self.first: dict[tuple[int, ...], npt.NDArray[np.float32]] = {}
+        self.held: list[tuple[int, ...] | None] = [None] * context.streams  # the prompt that a stream begins with
+        self.waiting: Request | None = None
+        self.credit = 0  # rows that steps before the first request's end have left unused
         self.tokens = np.zeros(context.streams, np.int32)
         self.positions = np.zeros(context.streams, np.int32)
 
@@ -138,92 +127,176 @@ class Slots:
         """Tokens an answer may have: the setting, or what the model's context leaves."""
         return min(self.sampling.max_tokens, self.limit - len(request.tokens))
 
-    def finished(self, jobs: Iterable[tuple[Request, int] | None]) -> Iterator[Finished | None]:
-        """Answers as they end; None whenever the jobs give None."""
-        import numpy as np
-
+    def finished(self, jobs: Iterable[Request | None]) -> Iterator[Finished | None]:
+        """Answers as they end; None whenever the jobs give None, which also means that none is there now."""
         queue = iter(jobs)
         while True:
-            while len(self.answers) < self.most and (job := next(queue, _END)) is not _END:
-                if job is None:
-                    yield None
-                    continue
-                self.answers.append(self._answer(*job))
-                self._place(len(self.answers) - 1, held=None)
-            fresh = [i for i, answer in enumerate(self.answers) if not answer.tokens]
-            if fresh:
-                self._draw(np.stack([self.first[self.answers[i].request.tokens] for i in fresh]), fresh)
-            elif self.answers:
-                self._step()
-            else:
+            yield from self._fill(queue)
+            if not self.slots:
                 return
-            # From the end, so that the slot that moves into a hole is never a finished one.
-            for slot in reversed([i for i, answer in enumerate(self.answers) if answer.finish]):
-                done = self.answers[slot]
-                yield Finished(done.request.row, done.sample, tuple(done.tokens), done.logprob, done.finish)
-                while (job := next(queue, _END)) is None:
-                    yield None
-                if job is _END:
-                    self._close(slot)
-                else:
-                    self.answers[slot] = self._answer(*job)
-                    self._place(slot, held=done.request.tokens)
+            yield from self._step()
 
-    def _answer(self, request: Request, sample: int) -> _Answer:
-        import numpy as np
+    # Who gets which slot
 
-        budget = self.budget(request)
-        randoms = uniforms(self.sampling.seed, request.row, sample, budget)
-        answer = _Answer(request, sample, budget, randoms, None)
-        if self.sampling.repetition_penalty != 1:
-            answer.seen_set = set(request.tokens)
-            answer.seen_count = len(answer.seen_set)
-            answer.seen = np.zeros(answer.seen_count + budget, np.int64)
-            answer.seen[: answer.seen_count] = sorted(answer.seen_set)
-        return answer
+    def _fill(self, queue: Iterator[Request | None]) -> Iterator[Finished | None]:
+        """Give free slots work; those that get none are closed."""
+        asking = True
+        while (place := self._vacancy()) is not None:
+            source = self._oldest_fork()
+            if source is not None and (len(self.trees) >= self._few() or not asking):
+                self._take_over(place, *source)
+                continue
+            if not asking:
+                break
+            job = self.waiting or next(queue, _END)
+            if job is _END:
+                asking = False
+            elif job is None:
+                yield None
+                asking = not self.trees
+            elif self._must_wait(job):
+                self.waiting, asking = job, False
+            else:
+                self.waiting = None
+                yield from self._begin(place, job)
+        self._close_holes()
 
-    def _place(self, slot: int, held: tuple[int, ...] | None) -> None:
-        """Bring the slot's stream to the end of its prompt: it may hold it already, else another slot, else prefill."""
-        prompt = self.answers[slot].request.tokens
-        holders = (i for i, a in enumerate(self.answers) if i != slot and a.request.tokens == prompt)
-        if held == prompt:
-            self.context.trim(slot, len(prompt))
-        elif (holder := next(holders, None)) is not None:
-            self.context.copy(holder, slot)
-            self.context.trim(slot, len(prompt))
+    def _vacancy(self) -> int | None:
+        """The first slot that is free."""
+        for place, slot in enumerate(self.slots):
+            if slot.ended:
+                return place
+        return len(self.slots) if len(self.slots) < self.context.streams else None
+
+    def _few(self) -> int:
+        """Nothing hinders the very first request, so that the first record comes as early as it can."""
+        return 1 if self._first_runs() else self.few
+
+    def _first_runs(self) -> bool:
+        return bool(self.trees) and self.trees[0].order == 0
+
+    def _must_wait(self, request: Request) -> bool:
+        """Whether reading its prompt now would make the first record late: until then, prompts are read only in place of
+        rows that the steps so far had room for."""
+        cost = 0 if request.tokens in self.first else len(request.tokens)
+        if not self._first_runs() or self.credit >= cost:
+            self.credit -= cost
+            return False
+        return True
+
+    def _oldest_fork(self) -> tuple[int, Fork] | None:
+        """The fork of the oldest request on which most samples wait, and the slot that holds it."""
+        found: tuple[int, Fork] | None = None
+        best = (0, 0, 0)
+        for place, slot in enumerate(self.slots):
+            for fork in slot.forks:
+                rank = (slot.branch.tree.order, -len(fork.samples), fork.length)
+                if found is None or rank < best:
+                    found, best = (place, fork), rank
+        return found
+
+    def _take_over(self, place: int, source: int, fork: Fork) -> None:
+        """A fork of slot `source` goes on in slot `place`."""
+        slot = self.slots[source]
+        slot.forks.remove(fork)
+        self._copy(source, place)
+        self._resume(place, _Slot(slot.branch.at(fork)))
+
+    def _resume(self, place: int, slot: _Slot) -> None:
+        """Trim the stream to what the slot's branch had drawn before its last token, which is decoded next."""
+        branch = slot.branch
+        length = len(branch.tree.request.tokens) + len(branch.tokens) - 1
+        self.context.trim(place, length)
+        self.tokens[place], self.positions[place] = branch.tokens[-1], length
+        self._put(place, slot)
+
+    def _put(self, place: int, slot: _Slot) -> None:
+        if place == len(self.slots):
+            self.slots.append(slot)
         else:
-            live = {answer.request.tokens for answer in self.answers}
+            self.slots[place] = slot
+
+    def _copy(self, source: int, target: int) -> None:
+        self.context.copy(source, target)
+        self.held[target] = self.held[source]
+        self.work.copies += 1
+
+    def _begin(self, place: int, request: Request) -> Iterator[Finished]:
+        """A new request: the stream to the end of its prompt, and the first token of each sample."""
+        tree = Tree(request, self.budget(request), self.sampling, self.stops, self.begun)
+        self.begun += 1
+        self.trees.append(tree)
+        self._read_prompt(place, request.tokens)
+        self._put(place, _Slot(tree.root()))
+        self.positions[place] = len(request.tokens)
+        yield from self._draw(self.first[request.tokens][None], [place])
+
+    def _read_prompt(self, place: int, prompt: tuple[int, ...]) -> None:
+        """The stream may hold the prompt already, or another one; else it is read."""
+        if prompt not in self.first:
+            live = {tree.request.tokens for tree in self.trees}
             self.first = {tokens: logits for tokens, logits in self.first.items() if tokens in live}
-            self.first[prompt] = self.context.prefill(slot, prompt)[-1][0]
-        self.positions[slot] = len(prompt)
+            self.first[prompt] = self.context.prefill(place, prompt)[-1][0]
+            self.work.prompt_tokens += len(prompt)
+        elif self.held[place] == prompt:
+            self.context.trim(place, len(prompt))
+        else:
+            self._copy(self.held.index(prompt), place)
+            self.context.trim(place, len(prompt))
+        self.held[place] = prompt
 
-    def _draw(self, logits: npt.NDArray[np.float32], slots: Sequence[int]) -> None:
-        import numpy as np
+    def _close_holes(self) -> None:
+        """The last slot moves into a free one."""
+        while (place := next((i for i, slot in enumerate(self.slots) if slot.ended), None)) is not None:
+            last = len(self.slots) - 1
+            slot = self.slots.pop()
+            if place != last:
+                self._copy(last, place)
+                self.slots[place] = slot
+                self.tokens[place], self.positions[place] = self.tokens[last], self.positions[last]
 
-        answers = [self.answers[i] for i in slots]
-        u = np.array([a.randoms[len(a.tokens)] for a in answers])
-        seen = [a.seen[: a.seen_count] for a in answers if a.seen is not None]
-        tokens, logprobs = self.sampler.draw(logits, seen, u)
-        for slot, answer, token, logprob in zip(slots, answers, tokens.tolist(), logprobs.tolist(), strict=True):
-            answer.add(token, logprob, self.stops)
-            self.tokens[slot] = token
+    # Decoding
 
-    def _step(self) -> None:
-        live = len(self.answers)
+    def _step(self) -> Iterator[Finished]:
+        live = len(self.slots)
         rows = live if self.single else padded_rows(live)
         for pad in range(live, rows):
             self.context.trim(pad, 0)
+            self.held[pad] = None
         self.tokens[live:rows] = self.tokens[0]
         self.positions[live:rows] = 0
         logits = self.context.step(self.tokens[:rows], self.positions[:rows])
         self.positions[:live] += 1
-        self._draw(logits[:live], range(live))
+        self.work.steps += 1
+        self.work.rows += live
+        self.work.padding += rows - live
+        if self._first_runs():
+            self.credit += self.context.streams - live
+        yield from self._draw(logits[:live], range(live))
 
-    def _close(self, slot: int) -> None:
-        """Give up a slot: the last live one moves into the hole."""
-        last = len(self.answers) - 1
-        if slot != last:
-            self.context.copy(last, slot)
-            self.answers[slot] = self.answers[last]
-            self.tokens[slot], self.positions[slot] = self.tokens[last], self.positions[last]
-        self.answers.pop()
+    def _draw(self, logits: npt.NDArray[np.float32], places: Sequence[int]) -> Iterator[Finished]:
+        """The next token of every sample on the slots `places`, from their `logits` [B, V]."""
+        import numpy as np
+
+        slots = [self.slots[place] for place in places]
+        counts = [len(slot.branch.samples) for slot in slots]
+        u = np.array([number for slot in slots for number in slot.branch.randoms()])
+        seen = [slot.branch.seen.ids for slot in slots if slot.branch.seen is not None]
+        drawn, raw = self.sampler.draw(logits, seen, u, np.repeat(np.arange(len(slots)), counts))
+        tokens, logprobs = drawn.tolist(), raw.tolist()
+        self.work.tokens += len(tokens)
+        start = 0
+        ended: list[Finished] = []
+        for place, slot, count in zip(places, slots, counts, strict=True):
+            forks, done = slot.branch.part(tokens[start : start + count], logprobs[start : start + count])
+            start += count
+            slot.forks += forks
+            ended += done
+            if slot.ended and slot.forks:
+                fork = slot.forks.pop()
+                self._resume(place, _Slot(slot.branch.at(fork), slot.forks))
+            else:
+                self.tokens[place] = slot.branch.tokens[-1]
+        if ended:
+            self.trees = [tree for tree in self.trees if tree.unfinished]
+        yield from ended

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint
-from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request
+from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request, Work
 from logos_cli.engine_end import end_of_text
 from logos_cli.engine_scoring import Pair, Text
 from logos_cli.errors import CheckpointError, EngineError, MissingDependency
@@ -55,7 +55,7 @@ class TorchEngine:
 
     def __init__(self, path: Path, settings: EngineSettings) -> None:
         checkpoint = Checkpoint.open(path)
-        self.path, self.settings = path, settings
+        self.path, self.settings, self.work = path, settings, Work()
         self.torch, transformers = load_torch()
         self.device = self._device(settings.device)
         if settings.threads:
@@ -174,6 +174,10 @@ class TorchEngine:
             if all(answer.finish for answer in answers):
                 break
             ids = torch.tensor(tokens[:, None], device=self.device)
+            self.work.steps += 1
+            self.work.rows += len(answers)
+        self.work.tokens += sum(len(answer.tokens) for answer in answers)
+        self.work.prompt_tokens += len(request.tokens)
         for answer in answers:
             written = tuple(answer.tokens)
             yield Generation(request.row, answer.sample, self.tokens.decode(written), written, answer.logprob, answer.finish)

@@ -32,12 +32,20 @@ def open_bytes(path: str) -> Iterator[io.BufferedIOBase]:
     """The bytes of a file or of stdin (`-`), unpacked if they are gzip whatever the name says."""
     with ExitStack() as opened:
         try:
-            raw: BinaryIO = sys.stdin.buffer if path == "-" else opened.enter_context(open(path, "rb"))
+            raw: BinaryIO = standard_input() if path == "-" else opened.enter_context(open(path, "rb"))
             assert isinstance(raw, io.BufferedReader)
             packed = raw.peek(2)[:2] == b"\x1f\x8b"
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; give a readable file, or - for stdin") from error
         yield gzip.GzipFile(fileobj=raw) if packed else raw
+
+
+def standard_input() -> BinaryIO:
+    """stdin as a stream of our own: a thread may still wait for it when Python ends and locks its own one."""
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # not a file: another program of this process has put something in its place
+        return sys.stdin.buffer
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from logos_cli.ahead import Ahead
 from logos_cli.answers import NOTHING, Answer, Prompt
 from logos_cli.engine import Engine, Generation, Request
 from logos_cli.errors import ForeignText
@@ -25,6 +26,7 @@ from logos_cli.tasks import Task
 
 # Tokens; a prompt that leaves less of the context may cut an answer, and that is said.
 LITTLE_ROOM = 128
+PENDING = 512  # rows taken up whose records wait for an earlier row, at most
 
 
 @dataclass(frozen=True)
@@ -59,37 +61,63 @@ class _Pending:
     site: Site | None = None
     arrived: dict[int, Record] = field(default_factory=dict)
     due: int = 0
+    last: tuple[tuple[int, ...], Record] | None = None  # the tokens of the answer that came last, and its record
 
 
 def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None) -> Iterator[Record]:
-    """Records in input order. Rows and samples in `done` are left out; everything else is as if they were not."""
+    """Records in input order. Rows and samples in `done` are left out; everything else is as if they were not.
+
+    Rows are read by a thread: while none is there, answers are written. An error of `rows` is raised after the records of
+    the rows before it.
+    """
     done = done or Done()
+    source = rows if isinstance(rows, Ahead) else Ahead(rows)
+    failed: list[Exception] = []
     for marker in plan.task.needs:
         engine.marker(marker)
     queue: deque[_Pending] = deque()
     waiting: dict[int, _Pending] = {}
 
     def requests() -> Iterator[Request | None]:
-        for row in rows:
+        while True:
+            if waiting and (len(queue) >= PENDING or not source.ready()):
+                yield None
+                continue
+            try:
+                row = next(source)
+            except StopIteration:
+                return
+            except Exception as error:  # noqa: BLE001  # raised again when its turn has come
+                failed.append(error)
+                return
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
             if row.ordinal < done.row or first >= plan.samples:
                 continue
             pending, tokens = admit(row, plan, engine, first)
             queue.append(pending)
             if not tokens:
-                yield None  # its record may be able to leave now
+                if not waiting:
+                    yield None  # its record can leave now
                 continue
             waiting[row.ordinal] = pending
             yield Request(row.ordinal, tokens, pending.wanted)
 
-    for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
-        if generation is not None:
-            pending = waiting[generation.row]
-            pending.arrived[generation.sample] = answer_record(pending, generation, plan.task)
-            if len(pending.arrived) == len(pending.wanted) - pending.due:
-                del waiting[generation.row]
+    try:
+        for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
+            if generation is not None:
+                pending = waiting[generation.row]
+                # Samples of one branch come one after the other and share their tokens.
+                if pending.last is None or pending.last[0] is not generation.tokens:
+                    pending.last = (generation.tokens, answer_record(pending, generation, plan.task))
+                pending.arrived[generation.sample] = replace(pending.last[1], sample=generation.sample)
+                if len(pending.arrived) == len(pending.wanted) - pending.due:
+                    del waiting[generation.row]
+            yield from ready(queue, plan)
         yield from ready(queue, plan)
-    yield from ready(queue, plan)
+        if failed:
+            raise failed[0]
+    finally:
+        source.close()
 
 
 def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, tuple[int, ...]]:

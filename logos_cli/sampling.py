@@ -122,20 +122,24 @@ def _largest_of_row(row: npt.NDArray[np.float32], k: int) -> Ints:
 
 
 class Sampler:
-    """Draws one token for each of B slots from their logits [B, V]."""
+    """Draws tokens from the logits [B, V] of B slots, one or more from each."""
 
     def __init__(self, settings: Sampling) -> None:
         self.settings = settings
 
-    def draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
-        """Tokens [B] and their raw log-probabilities [B].
+    def draw(
+        self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64], rows: Ints | None = None
+    ) -> tuple[Ints, Floats]:
+        """Tokens [S] and their raw log-probabilities [S], sample s from row `rows[s]` (None: sample s from row s).
 
         `logits` [B, V] float32 is used as scratch space and left as it was; `seen[b]` are the distinct ids of slot
-        b's prompt and output (needed only with a repetition penalty); `u` [B] are uniform numbers in [0, 1).
+        b's prompt and output (needed only with a repetition penalty); `u` [S] are uniform numbers in [0, 1).
         Raises FloatingPointError for logits that are no numbers.
         """
         import numpy as np
 
+        if rows is None:
+            rows = np.arange(len(logits))
         total = log_sum_exp(logits)
         if not np.isfinite(total).all():
             raise FloatingPointError("NaN or infinity among the logits")
@@ -145,24 +149,23 @@ class Sampler:
             where = (np.repeat(np.arange(len(seen)), [len(ids) for ids in seen]), np.concatenate(seen))
             raw = logits[where]
             logits[where] = np.where(raw > 0, raw / penalty, raw * penalty)
-        tokens = self._choose(logits, u)
+        tokens = self._choose(logits, u, rows)
         if where is not None:
             logits[where] = raw
-        chosen = np.take_along_axis(logits, tokens[:, None], axis=1)[:, 0]
-        return tokens, (chosen - total).astype(np.float32)
+        return tokens, (logits[rows, tokens] - total[rows]).astype(np.float32)
 
-    def _choose(self, logits: Floats, u: npt.NDArray[np.float64]) -> Ints:
+    def _choose(self, logits: Floats, u: npt.NDArray[np.float64], rows: Ints) -> Ints:
         import numpy as np
 
         settings, vocabulary = self.settings, logits.shape[1]
         if settings.temperature == 0:
-            best: Ints = np.argmax(logits, axis=1)
+            best: Ints = np.argmax(logits, axis=1)[rows]
             return best
         cold = 1.0 / settings.temperature
         if settings.top_k == 0 and settings.top_p == 1:
             # No order is needed: the inverse of the cumulative distribution over ids.
             weights = np.exp((logits - logits.max(axis=1, keepdims=True)) * np.float32(cold)).astype(np.float64)
-            return _invert(weights.cumsum(axis=1), u)
+            return _invert(weights.cumsum(axis=1), u, rows)
         k = min(settings.top_k or 512, vocabulary)
         while True:
             ids = largest(logits, k)
@@ -184,17 +187,16 @@ class Sampler:
             weights = np.where(before < settings.top_p * whole[:, None], weights, 0.0)
             weights[:, 0] = np.maximum(weights[:, 0], 1e-300)
             summed = weights.cumsum(axis=1)
-        place = _invert(summed, u)
-        chosen: Ints = np.take_along_axis(ids, place[:, None], axis=1)[:, 0]
+        chosen: Ints = ids[rows, _invert(summed, u, rows)]
         return chosen
 
 
-def _invert(summed: npt.NDArray[np.float64], u: npt.NDArray[np.float64]) -> Ints:
-    """The first place of each row of cumulative weights that exceeds u × the row's total."""
+def _invert(summed: npt.NDArray[np.float64], u: npt.NDArray[np.float64], rows: Ints) -> Ints:
+    """The first place of each sample's row of cumulative weights that exceeds u × the row's total."""
     import numpy as np
 
-    target = u * summed[:, -1]
-    found = [np.searchsorted(row, t, side="right") for row, t in zip(summed, target, strict=True)]
+    target = u * summed[rows, -1]
+    found = [np.searchsorted(summed[row], t, side="right") for row, t in zip(rows.tolist(), target, strict=True)]
     # u × total can round up to the total itself.
     places: Ints = np.minimum(np.array(found, np.int64), summed.shape[1] - 1)
     return places

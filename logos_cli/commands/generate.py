@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from logos_cli.run_output import FileOutput, StandardOutput
 
 
+PATIENCE = 1.0  # seconds to wait for a pipe to show whether its first row is its only one
+
+
 class RowsFailed(LogosError):
     """--strict and a row without an answer."""
 
@@ -99,10 +102,11 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
+    from logos_cli.ahead import Ahead
     from logos_cli.commands.generate_run import annotation_for, check_format, check_merging, open_output, run, summary
     from logos_cli.commands.models import open_model
     from logos_cli.commands.pocket_files import PocketFiles
-    from logos_cli.commands.rows_input import describe, input_rows, look_ahead, sha256, total_rows
+    from logos_cli.commands.rows_input import describe, input_rows, sha256, total_rows
     from logos_cli.console import note
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
@@ -130,7 +134,8 @@ def generate(
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
     reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
-    rows, alone = look_ahead(input_rows(chosen, input, reading, limit, blank))
+    rows = Ahead(input_rows(chosen, input, reading, limit, blank))
+    rows.wait()
     count = samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
     files = PocketFiles(bfactors) if bfactors else None
@@ -140,7 +145,8 @@ def generate(
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
-        plan = Plan(chosen, settings, count, top, alone and count == 1, share, note)
+        single = count == 1 and rows.only_one(PATIENCE)
+        plan = Plan(chosen, settings, count, top, single, share, note)
         described = describe(input, limit, reading) | {
             "form": form.value if form else None,
             "consensus": share,
