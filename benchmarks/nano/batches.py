@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,8 +15,8 @@ from logos_cli.benchmarks.nano.packing import fill, pack
 
 # Share of the trained tokens. `search` is the binding-site task, `pocket` the other three forms of a pocket.
 MIX: Mapping[str, float] = {
-    "molecule": 0.15, "retro": 0.38, "react": 0.32, "search": 0.045, "pocket": 0.004, "complex": 0.025,
-    "protein": 0.04, "antibody": 0.006, "material": 0.03,
+    "molecule": 0.17, "retro": 0.40, "react": 0.325, "search": 0.03, "pocket": 0.002, "complex": 0.025,
+    "protein": 0.03, "antibody": 0.003, "material": 0.015,
 }  # fmt: skip
 KINDS = tuple(MIX)
 AHEAD = 3  # chapters being planned while one is trained on
@@ -104,10 +104,11 @@ class Batches:
 
     def __call__(self, step: int, prompt_weight: float = 1.0) -> Batch:
         width, first = self.plan[step]
-        tokens, roles, kinds = (part[first : first + self.sizes.tokens // width] for part in self._windows[width])
-        x = tokens.astype(np.int64)
-        weights = np.array([0.0, prompt_weight, 1.0], np.float32)[roles]
-        return Batch(x[:, :-1], x[:, 1:], weights[:, 1:], kinds[:, 1:])
+        some = slice(first, first + self.sizes.tokens // width)
+        tokens, roles, kinds = self._windows[width]
+        x = tokens[some].astype(np.int64)
+        weights = np.array([0.0, prompt_weight, 1.0], np.float32)[roles[some]]
+        return Batch(x[:, :-1], x[:, 1:], weights[:, 1:], kinds[some, 1:])
 
 
 def _laid_out(
@@ -148,7 +149,7 @@ def _plan(sizes: Sizes, mix: Mapping[str, float], tokens: float, pad: int, seed:
 
 def chapters(
     path: Path, sizes: Sizes, mix: Mapping[str, float], tokens: float, pad: int, seed: int, first: int = 0
-) -> Iterator[Batches]:
+) -> Generator[Batches]:
     """Chapters of `tokens` tokens each from number `first` on, without end; the next ones are planned by processes beside."""
     with ProcessPoolExecutor(AHEAD, get_context("spawn"), _load, (path,)) as pool:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -117,3 +118,7 @@ class Nano(nn.Module):
         """Parameters under the names of a Hugging Face `LlamaForCausalLM`, as bfloat16."""
         found = {n if n == "lm_head.weight" else f"model.{n}": p for n, p in self.named_parameters()}
         return {name: p.detach().to("cpu", torch.bfloat16).contiguous() for name, p in found.items()}
+
+    def load_checkpoint_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the parameters of `checkpoint_tensors`. Raises RuntimeError for another shape."""
+        self.load_state_dict({name.removeprefix("model."): tensor.float() for name, tensor in tensors.items()})

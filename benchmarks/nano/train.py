@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
 from logos_cli.benchmarks.nano.batches import KINDS, MIX, Sizes, chapters
@@ -74,6 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="length of the run in time instead, starting up included")
     parser.add_argument("--pause-after", type=float, help="stop, to be continued, after so many minutes")
     parser.add_argument("--chapter", type=float, default=16.0, help="millions of tokens planned at a time")
+    parser.add_argument("--weights", type=Path, help="begin with those of this checkpoint's model.safetensors")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--decay", type=float, default=0.6, help="part of the run over which the rate falls")
     parser.add_argument("--batch", type=int, default=8192, help="tokens a step")
@@ -98,6 +100,8 @@ def main() -> None:
     pad = next(token["id"] for token in vocabulary["added_tokens"] if token["content"] == PAD)
     shape = Shape(len(vocabulary["model"]["vocab"]) + len(vocabulary["added_tokens"]), layers=args.layers, dropout=args.dropout)
     model = Nano(shape).to(device)
+    if args.weights:
+        model.load_checkpoint_tensors(load_file(args.weights))
     if args.compile:
         for layer in model.layers:  # one by one: all are compiled by the first
             layer.compile(dynamic=False)
