@@ -92,7 +92,7 @@ class BatchingEngine(ABC):
         if self.settings.batch < 1:
             raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
         ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
-        sampler = Sampler(sampling)
+        sampler = Sampler(sampling, self.info.threads)
         queue, streams = Requests(requests), 1 if single else padded_rows(self.settings.batch)
         while True:
             try:
