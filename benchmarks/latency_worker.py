@@ -18,7 +18,7 @@ import numpy as np
 
 from logos_cli.benchmarks.latency_settings import LatencySettings
 from logos_cli.engine import Engine, EngineSettings, Request, open_engine
-from logos_cli.engine_llamacpp_library import gpu_bytes_used
+from logos_cli.engine_llamacpp_devices import gpu_bytes_used
 from logos_cli.errors import EngineError, InputError, LogosError, TokenizerError
 from logos_cli.grammar import MARKERS
 from logos_cli.memory import peak_bytes

@@ -251,14 +251,15 @@ def gpus(trial: Trial) -> Iterator[Finding]:
     from logos_cli.engine_llamacpp_library import CUDA_INSTALL
 
     known = trial.told.get("gpus", [])
-    if known:
-        yield Finding("GPU", "llama.cpp sees", ", ".join(known), True)
-    elif trial.told:
+    for gpu in known:
+        free, total = gpu["memory"]
+        yield Finding("GPU", "llama.cpp sees", f"{gpu['name']}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free", True)
+    if trial.told and not known:
         yield Finding("GPU", "llama.cpp sees", "none: answers are written on the CPU", None)
     nvidia = nvidia_gpus()
     for name in nvidia:
         yield Finding("GPU", "NVIDIA", name, None)
-    if nvidia and trial.told and not any(name.startswith("CUDA") for name in known):
+    if nvidia and trial.told and not any(gpu["name"].startswith("CUDA") for gpu in known):
         toolkit = "" if shutil.which("nvcc") else " (first install the CUDA toolkit: nvcc is not on the PATH)"
         yield Finding("GPU", "CUDA", "the installed llama.cpp was built without it", None, CUDA_INSTALL + toolkit)
 

@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """`threads` None: all that this process may use. `batch` is the most answers decoded at once; `note` hears what a
-    user should know, such as fewer slots for lack of memory."""
+    """`device` is auto, cpu, cuda or cuda:N. `threads` None: all that this process may use. `batch` is the most answers
+    decoded at once, None what suits the device; `note` hears what a user should know, such as fewer slots for lack of
+    memory."""
 
     device: str = "auto"
     threads: int | None = None
-    batch: int = 32
+    batch: int | None = None
     note: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What a result must say about where it came from."""
+    """What a result must say about where it came from. `rows`: how many a step decodes, where texts depend on it (GPUs)."""
 
     name: str
     fingerprint: str
@@ -39,6 +40,7 @@ class EngineInfo:
     kv_type: str
     build: str
     sampling: dict[str, Any] = field(default_factory=dict)
+    rows: int | None = None
 
     @property
     def model(self) -> str:

@@ -15,6 +15,7 @@ from logos_cli.alphabet import Grammar
 from logos_cli.engine import EngineInfo, EngineSettings
 from logos_cli.engine_batching import BatchingEngine
 from logos_cli.engine_llamacpp_context import Context
+from logos_cli.engine_llamacpp_devices import choose_device
 from logos_cli.engine_llamacpp_probe import probe
 from logos_cli.errors import ModelFileError, TokenizerError
 from logos_cli.gguf_header import TRIM_IDS, read_header
@@ -34,9 +35,10 @@ class LlamaCppEngine(BatchingEngine):
         self.header = read_header(path)
         probe(self.header)
         self.binding = binding = library.load()
-        device, offload = library.choose_device(settings.device)
+        self.gpu = choose_device(settings.device)
+        self.fixed_rows = self.gpu is not None
         self.threads = chosen_threads(settings.threads)
-        self.model = self._load(offload)
+        self.model = self._load()
         self.vocab = binding.llama_model_get_vocab(self.model)
         self.vocabulary = binding.llama_vocab_n_tokens(self.vocab)
         self.full_precision = self.header.scheme == "f32"
@@ -45,24 +47,23 @@ class LlamaCppEngine(BatchingEngine):
             fingerprint=self.header.fingerprint,
             scheme=self.header.scheme,
             context=self._context_length(),
-            device=device,
+            device=str(self.gpu) if self.gpu else "cpu",
             threads=self.threads,
             kv_type="f32" if self.full_precision else "f16",
             build=f"llama-cpp-python {library.VERSION}",
             sampling=self.header.sampling,
+            rows=self.streams(self.batch) if self.fixed_rows else None,
         )
         self._pieces: dict[int, bytes] = {}
         self.grammar = Grammar(self.header.added_tokens or ()) if TRIM_IDS in self.header.keys else None
 
-    def _load(self, offload: bool) -> Any:
+    def _load(self) -> Any:
         params = library.model_params()
-        params.n_gpu_layers = -1 if offload else 0
         if self.writable:
             params.load_mode, params.use_extra_bufts = self.binding.LLAMA_LOAD_MODE_NONE, False
-        no_devices = (ctypes.c_void_p * 1)(None)
-        if not offload:
-            # Without this a CUDA build would still run large prefill batches on the GPU.
-            params.devices = ctypes.addressof(no_devices)
+        _devices = library.place(params, self.gpu.handle if self.gpu else None)
+        if self.gpu:
+            self.gpu.check_room(self.header.size, self.path)
         with deferred_interrupt() as interrupt:
             progress = self.binding.llama_progress_callback(lambda *_: not interrupt.came)
             params.progress_callback = progress
@@ -126,7 +127,11 @@ class LlamaCppEngine(BatchingEngine):
     # Decoding
 
     def open_context(self, streams: int, cells: int, outputs: int = 0) -> Context:
-        return Context(self.model, streams, cells, self.threads, self.vocabulary, self.full_precision, outputs)
+        full, fixed = self.full_precision, self.fixed_rows
+        return Context(self.model, streams, cells, self.threads, self.vocabulary, full, outputs, fixed_rows=fixed)
+
+    def free_bytes(self) -> int | None:
+        return self.gpu.memory()[0] if self.gpu else super().free_bytes()
 
     @contextmanager
     def watched(self, watch: Any, tokens: int, piece: int) -> Iterator[Context]:

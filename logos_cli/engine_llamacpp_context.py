@@ -26,18 +26,19 @@ class Context:
     """`streams` sequences of up to `cells` tokens each.
 
     `full_precision` keeps the KV cache in f32 with flash attention off: with f16 rounding in the cache summed
-    log-probabilities differ from a float32 forward pass by up to about 2e-2, without it by less than 1e-3. `watch` is a
-    callback that sees each operation (`engine_llamacpp_tensors.watching`).
+    log-probabilities differ from a float32 forward pass by up to about 2e-2, without it by less than 1e-3. `fixed_rows`: a
+    step always decodes all streams (`engine_slots`). `watch` is a callback that sees each operation
+    (`engine_llamacpp_tensors.watching`).
     """
 
     def __init__(
         self, model: Any, streams: int, cells: int, threads: int, vocabulary: int, full_precision: bool, outputs: int = 0,
-        watch: Any = None,
+        watch: Any = None, fixed_rows: bool = False,
     ) -> None:  # fmt: skip
         import numpy as np
 
         self.binding = binding = library.load()
-        self.streams, self.cells, self.vocabulary = streams, cells, vocabulary
+        self.streams, self.cells, self.vocabulary, self.fixed_rows = streams, cells, vocabulary, fixed_rows
         params = binding.llama_context_default_params()
         params.n_ctx = streams * cells
         params.n_seq_max = streams

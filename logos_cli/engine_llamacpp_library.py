@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from typing import Any
 
-from logos_cli.errors import EngineError, MissingDependency
+from logos_cli.errors import MissingDependency
 
 VERSION = "0.3.36"
 _INSTALL = f"pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
@@ -45,6 +47,7 @@ def load() -> Any:
     if not _debug.is_set():
         # An abort would otherwise call gdb and print pages of its backtrace; the library asks for this when it loads.
         os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    _prefer_system_libstdcxx()
     from llama_cpp import llama_cpp as binding
 
     def keep_message(level: int, text: bytes, _: Any) -> None:
@@ -58,6 +61,18 @@ def load() -> Any:
     binding.llama_log_set(callback, ctypes.c_void_p(0))
     binding.llama_backend_init()
     return binding
+
+
+def _prefer_system_libstdcxx() -> None:
+    """Put the system's C++ library before copies inside other libraries when llama.cpp's symbols are looked up.
+
+    A libggml-cuda that was linked with a static copy exports parts of it. Loaded by Python, llama.cpp took some functions
+    from that copy and some from the system's, and died of SIGSEGV in every `llama_model_load_from_file` (seen with CUDA
+    13.0 on Ubuntu 24.04; the same libraries ran in llama-bench, whose executable names libstdc++ first).
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            _keep.append(ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL))
 
 
 def last_words() -> str:
@@ -87,53 +102,15 @@ def model_params() -> Any:
     return params
 
 
-def gpu_names() -> list[str]:
-    """The GPU devices that the installed build can use, by llama.cpp's own names."""
-    found = []
-    for device in _gpu_devices():
-        from llama_cpp._ggml import libggml
+def place(params: Any, device: int | None) -> Any:
+    """Load all of a model on one GPU, given by its handle, or with None on the CPU. The result must outlive the loading.
 
-        name, describe = libggml.ggml_backend_dev_name, libggml.ggml_backend_dev_description
-        for text in (name, describe):
-            text.restype, text.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
-        found.append(f"{name(device).decode()} ({describe(device).decode()})")
-    return found
-
-
-def gpu_bytes_used() -> int:
-    """Memory in use on all GPU devices together, by this process and by others; 0 without one."""
-    used = 0
-    for device in _gpu_devices():
-        from llama_cpp._ggml import libggml
-
-        free, total = ctypes.c_size_t(), ctypes.c_size_t()
-        ask = libggml.ggml_backend_dev_memory
-        ask.restype, ask.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-        ask(device, ctypes.byref(free), ctypes.byref(total))
-        used += total.value - free.value
-    return used
-
-
-def _gpu_devices() -> list[int]:
-    load()
-    from llama_cpp._ggml import libggml
-
-    count, get, kind = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get, libggml.ggml_backend_dev_type
-    count.restype, get.restype, get.argtypes = ctypes.c_size_t, ctypes.c_void_p, [ctypes.c_size_t]
-    kind.restype, kind.argtypes = ctypes.c_int, [ctypes.c_void_p]
-    devices = [get(i) for i in range(count())]
-    return [device for device in devices if kind(device) in (1, 2)]  # GPU, integrated GPU (enum ggml_backend_dev_type)
-
-
-def choose_device(asked: str) -> tuple[str, bool]:
-    """(name for the record, offload all layers?) for --device auto|cpu|cuda."""
-    if asked == "cpu":
-        return "cpu", False
-    gpus = gpu_names()
-    if asked == "cuda":
-        cuda = [name for name in gpus if name.startswith("CUDA")]
-        if not cuda:
-            has = f"its GPU devices: {', '.join(gpus)}" if gpus else "it was built for the CPU only, or no GPU is there"
-            raise EngineError(f"--device cuda: the installed llama.cpp has no CUDA device ({has}); run: {CUDA_INSTALL}")
-        return cuda[0], True
-    return (gpus[0], True) if gpus else ("cpu", False)
+    Left to itself llama.cpp spreads the layers over all GPUs; and a CUDA build told to keep every layer on the CPU would
+    still open the card, take memory there and run large prefill batches on it.
+    """
+    devices = (ctypes.c_void_p * 2)(device, None)
+    params.devices = ctypes.addressof(devices)
+    params.n_gpu_layers = 0
+    if device is not None:
+        params.n_gpu_layers, params.split_mode = -1, load().LLAMA_SPLIT_MODE_NONE
+    return devices

@@ -54,7 +54,7 @@ def main() -> int:
 
     binding = library.load()
     params = library.model_params()
-    params.n_gpu_layers = 0
+    _devices = library.place(params, None)
     model = binding.llama_model_load_from_file(os.fsencode(sys.argv[1]), params)
     if not model:
         sys.stdout.write(library.last_words() + "\n")
@@ -62,8 +62,13 @@ def main() -> int:
     vocabulary = binding.llama_vocab_n_tokens(binding.llama_model_get_vocab(model))
     context = Context(model, 1, 256, default_threads(), vocabulary, full_precision=False)
     context.step(np.zeros(1, np.int32), np.zeros(1, np.int32))
+    context.close()
+    binding.llama_model_free(model)
     return LOADED
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    # A CUDA build was seen to crash in the interpreter's own end, long after the file had been tried.
+    os._exit(status)

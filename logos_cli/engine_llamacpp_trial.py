@@ -2,7 +2,8 @@
 
     python -m logos_cli.engine_llamacpp_trial FILE
 
-Prints one JSON object: the CPU features of the build, its GPU devices, tokens, and seconds to load FILE and write them.
+Prints one JSON object: the CPU features of the build, its GPU devices with their free and total memory in bytes, tokens,
+and seconds to load FILE and write them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from logos_cli import engine_llamacpp_library as library
 from logos_cli.engine import EngineSettings, Request
 from logos_cli.engine_llamacpp import LlamaCppEngine
+from logos_cli.engine_llamacpp_devices import gpus
 from logos_cli.sampling import Sampling
 
 
@@ -26,7 +28,8 @@ def main() -> int:
         [Request(0, prompt, range(1))], Sampling(temperature=0, max_tokens=40), ["<MoleculeE>"], single=True
     )
     assert answer is not None
-    found = {"features": library.build_features(), "gpus": library.gpu_names(), "tokens": len(answer.tokens)}
+    seen = [{"name": str(gpu), "memory": gpu.memory()} for gpu in gpus()]
+    found = {"features": library.build_features(), "gpus": seen, "tokens": len(answer.tokens)}
     sys.stdout.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 3)}) + "\n")
     return 0
 

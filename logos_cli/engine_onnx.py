@@ -32,14 +32,16 @@ class OnnxEngine(BatchingEngine):
         self.folder = folder = OnnxFolder.open(path)
         import onnxruntime
 
-        self.device = choose_device(settings.device)
+        self.device, self.card = choose_device(settings.device)
         self.threads = chosen_threads(settings.threads)
         onnxruntime.set_default_logger_severity(4)  # errors come as exceptions too, one line each
         self.session = self._load(onnxruntime)
         if self.device == "cuda" and CUDA not in self.session.get_providers():
             # The build has CUDA, this machine has not what it needs; ONNX Runtime then takes the CPU without a word.
-            if settings.device == "cuda":
-                raise EngineError("--device cuda: ONNX Runtime cannot use CUDA here; check driver, CUDA, cuDNN: logos doctor")
+            if settings.device != "auto":
+                raise EngineError(
+                    f"--device {settings.device}: ONNX Runtime cannot use CUDA here; check driver, CUDA, cuDNN: logos doctor"
+                )
             settings.note("ONNX Runtime cannot use CUDA here; going on with the CPU")
             self.device = "cpu"
         if self.device == "cuda" and not folder.half:
@@ -54,7 +56,7 @@ class OnnxEngine(BatchingEngine):
             fingerprint=folder.fingerprint,
             scheme=folder.scheme,
             context=folder.config.context,
-            device=self.device,
+            device=f"cuda:{self.card}" if self.card else self.device,
             threads=self.threads,
             kv_type="f16" if folder.half else "f32",
             build=f"onnxruntime {onnxruntime.__version__}",
@@ -66,7 +68,7 @@ class OnnxEngine(BatchingEngine):
         options.log_severity_level = 4
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        providers = [*([CUDA] if self.device == "cuda" else []), "CPUExecutionProvider"]
+        providers = [*([(CUDA, {"device_id": self.card})] if self.device == "cuda" else []), "CPUExecutionProvider"]
         try:
             # It reads and packs gigabytes, which takes seconds.
             path = str(self.path / GRAPH)
@@ -97,7 +99,7 @@ class OnnxEngine(BatchingEngine):
     def open_context(self, streams: int, cells: int, outputs: int = 0) -> OnnxContext:
         config, half = self.folder.config, self.folder.half
         shape = (config.layers, config.kv_heads, config.head)
-        return OnnxContext(self.session, streams, cells, shape, self.vocabulary, half, self.device, outputs)
+        return OnnxContext(self.session, streams, cells, shape, self.vocabulary, half, self.device, outputs, self.card)
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -111,14 +113,15 @@ class OnnxEngine(BatchingEngine):
         self.session = None
 
 
-def choose_device(asked: str) -> str:
-    """cpu or cuda for --device auto|cpu|cuda. Raises EngineError where CUDA is asked for and not there."""
+def choose_device(asked: str) -> tuple[str, int]:
+    """(cpu or cuda, number of the card) for --device auto|cpu|cuda|cuda:N. Raises EngineError where CUDA is not there."""
     import onnxruntime
 
     there = CUDA in onnxruntime.get_available_providers()
-    if asked == "cuda" and not there:
+    if asked.startswith("cuda") and not there:
         raise EngineError(
-            f"--device cuda: the installed onnxruntime {onnxruntime.__version__} has no {CUDA}; "
+            f"--device {asked}: the installed onnxruntime {onnxruntime.__version__} has no {CUDA}; "
             "run: pip uninstall onnxruntime; pip install onnxruntime-gpu"
         )
-    return "cuda" if asked != "cpu" and there else "cpu"
+    kind, _, number = asked.partition(":")
+    return ("cuda" if kind != "cpu" and there else "cpu"), int(number or 0)

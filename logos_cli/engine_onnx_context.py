@@ -28,16 +28,18 @@ class OnnxContext:
     `device` is cpu or cuda; there the caches live on the GPU, and only ids, masks and logits cross.
     """
 
+    fixed_rows = False
+
     def __init__(
         self, session: Any, streams: int, cells: int, shape: tuple[int, int, int], vocabulary: int, half: bool, device: str,
-        outputs: int,
+        outputs: int, card: int = 0,
     ) -> None:  # fmt: skip
         """`shape`: layers, key-value heads, head size. Raises EngineError if memory is short."""
         import numpy as np
 
         self.session, self.streams, self.cells, self.vocabulary = session, streams, cells, vocabulary
         self.layers, self.kv_heads, self.head = shape
-        self.device, self.kind = device, np.dtype(np.float16 if half else np.float32)
+        self.device, self.card, self.kind = device, card, np.dtype(np.float16 if half else np.float32)
         self.lengths = [0] * streams
         size = (streams, self.kv_heads, cells, self.head)
         try:
@@ -57,7 +59,7 @@ class OnnxContext:
 
         if self.device == "cpu":
             return np.zeros(size, self.kind)
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(size, self.kind.type, self.device, 0)
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(size, self.kind.type, self.device, self.card)
 
     def close(self) -> None:
         self._binding, self.caches = None, []
@@ -120,7 +122,7 @@ class OnnxContext:
             for values in self.caches:
                 values[target, :, :length] = values[source, :, :length]
             return
-        copier = self._copier or _DeviceCopier(self.device, self.kind)
+        copier = self._copier or _DeviceCopier(self.device, self.card, self.kind)
         self._copier = copier
         for cache in self.caches:
             base, size = cache.data_ptr(), self._stream_bytes
@@ -158,7 +160,7 @@ class OnnxContext:
             layer, which = divmod(number, 2)
             name = f"{layer}.{'value' if which else 'key'}"
             for bind, end in ((binding.bind_input, "past_key_values"), (binding.bind_output, "present")):
-                bind(f"{end}.{name}", self.device, 0, self.kind.type, shape, at)
+                bind(f"{end}.{name}", self.device, self.card, self.kind.type, shape, at)
         binding.bind_cpu_input("num_logits_to_keep", np.array([keep], np.int64))
         binding.bind_output("logits", "cpu", 0, np.float32, (rows, keep, self.vocabulary), self.output.ctypes.data)
         self._bound = (first, rows, keep)
@@ -204,12 +206,12 @@ class OnnxContext:
 class _DeviceCopier:
     """Copies memory on a GPU: an Identity node between two addresses, as ONNX Runtime's Python has no call for it."""
 
-    def __init__(self, device: str, kind: Any) -> None:
+    def __init__(self, device: str, card: int, kind: Any) -> None:
         import onnx
         import onnxruntime
 
         helper = onnx.helper
-        self.device, self.kind = device, kind
+        self.device, self.card, self.kind = device, card, kind
         code = helper.np_dtype_to_tensor_dtype(kind)
         ends = [helper.make_tensor_value_info(name, code, ["n"]) for name in ("from", "to")]
         graph = helper.make_graph([helper.make_node("Identity", ["from"], ["to"])], "copy", ends[:1], ends[1:])
@@ -220,8 +222,8 @@ class _DeviceCopier:
         """Copy `size` bytes from one device address to another."""
         shape = (size // self.kind.itemsize,)
         binding = self.session.io_binding()
-        binding.bind_input("from", self.device, 0, self.kind.type, shape, source)
-        binding.bind_output("to", self.device, 0, self.kind.type, shape, target)
+        binding.bind_input("from", self.device, self.card, self.kind.type, shape, source)
+        binding.bind_output("to", self.device, self.card, self.kind.type, shape, target)
         self.session.run_with_iobinding(binding)
 
 

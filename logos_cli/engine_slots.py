@@ -5,6 +5,9 @@ Rules that keep an answer's text independent of its neighbours, of the batch siz
 - a step decodes either always one row or always a multiple of four that is at least eight, padded with rows nobody
   reads: llama.cpp multiplies activations four rows at a time and sends the rest through a kernel that sums in another
   order (seen on Q4_K: with 11 rows, rows 8 to 10 differ in the last bits from the same rows among 12);
+- on a GPU a step always decodes all streams: which kernel is taken, and so the order of its sums, changes with the number
+  of rows in another way for each card and type (an H200 gave a row the same bits among 9 to 128 others in Q4_K_M, but not
+  among 16, 32 and 128 in bf16), while slot, neighbours and their lengths changed none there;
 - random numbers belong to a sample, not to a slot.
 Samples that have drawn the same tokens are decoded as one row (see `engine_tree`), which by these rules changes none.
 And one that keeps it fast: live slots have ids 0 … L-1 without holes, else the separate streams lose their advantage.
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ROWS_MIN, ROWS_STEP = 8, 4
+FIXED_ROWS = (32, 64, 128, 256)  # llama.cpp takes 256 sequences at most
 TREES_PART = 4  # slots for each request at work, before free ones are given to requests that have begun
 PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
 
@@ -50,6 +54,7 @@ class Streams(Protocol):
 
     streams: int
     cells: int
+    fixed_rows: bool  # a step decodes all streams, whatever lives on them
 
     def prefill(self, stream: int, tokens: Sequence[int]) -> list[npt.NDArray[np.float32]]:
         """Replace `stream` by `tokens`; the logits [1, V] after the last of them, in a list of one."""
@@ -78,6 +83,11 @@ _END = _End.END
 def padded_rows(live: int) -> int:
     """How many rows to decode so that `live` of them come out as they always do."""
     return max(ROWS_MIN, -(-live // ROWS_STEP) * ROWS_STEP)
+
+
+def fixed_rows(batch: int) -> int:
+    """How many rows every step decodes where the kernels depend on it, for up to `batch` answers at once."""
+    return next((rows for rows in FIXED_ROWS if rows >= batch), FIXED_ROWS[-1])
 
 
 @dataclass
@@ -259,7 +269,7 @@ class Slots:
 
     def _step(self) -> Iterator[Finished]:
         live = len(self.slots)
-        rows = live if self.single else padded_rows(live)
+        rows = self._rows(live)
         for pad in range(live, rows):
             self.context.trim(pad, 0)
             self.held[pad] = None
@@ -273,6 +283,11 @@ class Slots:
         if self._first_runs():
             self.credit += self.context.streams - live
         yield from self._draw(logits[:live], range(live))
+
+    def _rows(self, live: int) -> int:
+        if self.single or self.context.fixed_rows:
+            return self.context.streams
+        return padded_rows(live)
 
     def _draw(self, logits: npt.NDArray[np.float32], places: Sequence[int]) -> Iterator[Finished]:
         """The next token of every sample on the slots `places`, from their `logits` [B, V]."""

@@ -76,11 +76,13 @@ class TorchEngine:
         )  # fmt: skip
 
     def _device(self, asked: str) -> str:
-        if asked == "cuda" and not self.torch.cuda.is_available():
+        if asked.startswith("cuda") and not self.torch.cuda.is_available():
             raise EngineError(
-                "--device cuda: the installed torch sees no CUDA device; give --device cpu, or install torch for CUDA"
+                f"--device {asked}: the installed torch sees no CUDA device; give --device cpu, or install torch for CUDA"
             )
-        return "cuda" if asked != "cpu" and self.torch.cuda.is_available() else "cpu"
+        if asked == "auto":
+            return "cuda" if self.torch.cuda.is_available() else "cpu"
+        return asked
 
     def _fingerprint(self, checkpoint: Checkpoint) -> str:
         """Of the table of tensors and a few bytes of each: gigabytes are not read for it."""
@@ -144,8 +146,9 @@ class TorchEngine:
             if request is None:
                 yield None
                 continue
-            for first in range(0, len(request.samples), self.settings.batch):
-                yield from self._write(request, request.samples[first : first + self.settings.batch], sampling, ends)
+            batch = self.settings.batch or 32
+            for first in range(0, len(request.samples), batch):
+                yield from self._write(request, request.samples[first : first + batch], sampling, ends)
 
     def _write(
         self, request: Request, samples: Sequence[int], sampling: Sampling, ends: frozenset[int]

@@ -57,8 +57,11 @@ def accuracy(
     ] = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer.")] = 256,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all samples.")] = 0,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Answers written at once.")] = 32,
-    device: options.DeviceOption = options.Device.auto,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", min=1, help="Answers written at once. Default: 32, on a GPU 64.", show_default=False),
+    ] = None,
+    device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     resume: options.ResumeResult = False,
     as_json: options.Json = False,
@@ -94,7 +97,7 @@ def accuracy(
     asked = Asked(chosen, samples, max_tokens, seed, tasks, known)
     rows = read_data(data, limit) if data else None
     with ExitStack() as opened:
-        engines = EngineSettings(device.value, threads, batch, note)
+        engines = EngineSettings(device, threads, batch, note)
         base = opened_subject(against, engines, opened)
         subjects = [opened_subject(path, engines, opened) for path in paths]
         settings: dict[str, Any] = {

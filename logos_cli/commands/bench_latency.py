@@ -41,7 +41,7 @@ def latency(
     samples: Annotated[int, typer.Option("-n", min=1, help="Answers a row of the task.")] = 8,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer of the task.")] = 64,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of tokens and samples.")] = 0,
-    device: options.DeviceOption = options.Device.auto,
+    device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     resume: options.ResumeResult = False,
     as_json: options.Json = False,
@@ -77,13 +77,13 @@ def latency(
     )
     room = max(2, shortest - new - 2)
     settings = LatencySettings(
-        prompt or min(512, room), min(32, room), new, batch_sizes(batch), task, rows, samples, max_tokens, seed, device.value,
+        prompt or min(512, room), min(32, room), new, batch_sizes(batch), task, rows, samples, max_tokens, seed, device,
         chosen_threads(threads),
     )  # fmt: skip
     headers = check(paths, settings)
     described = {
         "what": "latency", **settings.to_dict(), "rounds": rounds,
-        "devices": [device_for(path, device.value) for path in paths],
+        "devices": [device_for(path, device) for path in paths],
         "machine": describe_machine(),
         "models": [[h.fingerprint, h.sha256, h.size, h.path.stat().st_mtime_ns] for h in headers],
     }  # fmt: skip
@@ -110,10 +110,11 @@ def device_for(path: Path, asked: str) -> str:
     if is_onnx(path):
         from logos_cli import engine_onnx
 
-        return engine_onnx.choose_device(asked)
-    from logos_cli import engine_llamacpp_library
+        return engine_onnx.choose_device(asked)[0]
+    from logos_cli import engine_llamacpp_devices
 
-    return engine_llamacpp_library.choose_device(asked)[0]
+    gpu = engine_llamacpp_devices.choose_device(asked)
+    return str(gpu) if gpu else "cpu"
 
 
 def batch_sizes(text: str) -> tuple[int, ...]:

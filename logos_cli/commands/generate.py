@@ -55,9 +55,17 @@ def generate(
         int | None, typer.Option("--max-tokens", help="Longest answer. Default: 1000.", show_default=False)
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Default: 0.", show_default=False)] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Most answers written at once; changes no text.")] = 32,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            min=1,
+            help="Most answers written at once; changes no text. Default: 32, on a GPU 64.",
+            show_default=False,
+        ),
+    ] = None,
     limit: options.Limit = None,
-    device: options.DeviceOption = options.Device.auto,
+    device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     format: Annotated[
         options.Format, typer.Option("--format", help="smi: SMILES, id, rank, count; fasta: proteins, antibodies.")
@@ -139,7 +147,7 @@ def generate(
     count = samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
     files = PocketFiles(bfactors) if bfactors else None
-    engine = open_model(model, EngineSettings(device.value, threads, batch, note))
+    engine = open_model(model, EngineSettings(device, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
     try:
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings

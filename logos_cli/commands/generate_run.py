@@ -68,12 +68,12 @@ def open_output(
 
     if out is None:
         return StandardOutput(formatter, keep)
-    # What changes texts or their number; not --batch and --threads, which change nothing.
+    # What changes texts or their number; not --threads, and --batch only where it changes the rows of a step.
     settings = {
         "schema": SCHEMA, "task": plan.task.name, "model": engine.info.model, "scheme": engine.info.scheme,
         "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
         "top": plan.top, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
-        **asdict(plan.sampling), **described,
+        **({"rows": engine.info.rows} if engine.info.rows else {}), **asdict(plan.sampling), **described,
     }  # fmt: skip
     file = FileOutput(out, formatter, keep, whole_rows=plan.top is not None)
     return file if file.open(settings, resume) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +13,6 @@ from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from logos_cli.tasks import Task
-
-
-class Device(StrEnum):
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 class Format(StrEnum):
@@ -108,7 +103,24 @@ LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
 ]
-DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if the runtime was built for it.")]
+
+
+def checked_device(asked: str) -> str:
+    """`asked` if it can be a device. Raises UsageError for what cannot."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", asked):
+        raise UsageError(f"--device {asked} is none; give auto, cpu, cuda, or cuda:N for one of several cards")
+    return asked
+
+
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda or cuda:N; auto takes a GPU if the runtime was built for it.",
+        metavar="DEVICE",
+        callback=checked_device,
+    ),
+]
 
 
 def check_structure_options(
