@@ -102,10 +102,12 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
-    ) -> Iterator[Generation | None]:
-        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act.
-        With `stops` None only `max_tokens` ends an answer, for measuring."""
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False,
+        beam: int = 0,
+    ) -> Iterator[Generation | None]:  # fmt: skip
+        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act, and
+        that no request is there yet. With `stops` None only `max_tokens` ends an answer, for measuring. With `beam` nothing
+        is drawn: a request's answers are those of a beam search of that width, the likeliest first, as many as its samples."""
         ...
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:
