@@ -186,14 +186,12 @@ class Slots:
 
     def _oldest_fork(self) -> tuple[int, Fork] | None:
         """The fork of the oldest request on which most samples wait, and the slot that holds it."""
-        found: tuple[int, Fork] | None = None
-        best = (0, 0, 0)
-        for place, slot in enumerate(self.slots):
-            for fork in slot.forks:
-                rank = (slot.branch.tree.order, -len(fork.samples), fork.length)
-                if found is None or rank < best:
-                    found, best = (place, fork), rank
-        return found
+        holding = [(slot.branch.tree.order, place) for place, slot in enumerate(self.slots) if slot.forks]
+        if not holding:
+            return None
+        oldest, _ = min(holding)
+        forks = [(place, fork) for order, place in holding if order == oldest for fork in self.slots[place].forks]
+        return max(forks, key=lambda one: (len(one[1].samples), -one[1].length))
 
     def _take_over(self, place: int, source: int, fork: Fork) -> None:
         """A fork of slot `source` goes on in slot `place`."""
@@ -233,17 +231,16 @@ class Slots:
 
     def _read_prompt(self, place: int, prompt: tuple[int, ...]) -> None:
         """The stream may hold the prompt already, or another one; else it is read."""
-        if prompt not in self.first:
-            live = {tree.request.tokens for tree in self.trees}
-            self.first = {tokens: logits for tokens, logits in self.first.items() if tokens in live}
-            self.first[prompt] = self.context.prefill(place, prompt)[-1][0]
-            self.work.prompt_tokens += len(prompt)
-        elif self.held[place] == prompt:
+        if prompt in self.first and prompt in self.held:
+            if self.held[place] != prompt:
+                self._copy(self.held.index(prompt), place)
             self.context.trim(place, len(prompt))
-        else:
-            self._copy(self.held.index(prompt), place)
-            self.context.trim(place, len(prompt))
+            return
+        live = {tree.request.tokens for tree in self.trees}
+        self.first = {tokens: logits for tokens, logits in self.first.items() if tokens in live}
+        self.first[prompt] = self.context.prefill(place, prompt)[-1][0]
         self.held[place] = prompt
+        self.work.prompt_tokens += len(prompt)
 
     def _close_holes(self) -> None:
         """The last slot moves into a free one."""

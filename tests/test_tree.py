@@ -123,6 +123,25 @@ def test_nothing_there_yet_is_no_reason_to_wait(nano_int4: Path, open_model: Any
     assert sorted(came, key=lambda g: (g.row, g.sample)) == answers(engine, [first, second], NUCLEUS)
 
 
+def test_a_prompt_comes_again_when_no_stream_holds_it_any_more(nano_int4: Path, open_model: Any) -> None:
+    engine = open_model(nano_int4, batch=8)
+    first, other, _ = asked(engine, range(1))
+    other, again = replace(other, samples=range(60)), replace(first, row=7)
+    expected = answers(engine, [first, other, again], NUCLEUS)
+    came: list[Generation] = []
+
+    def source() -> Iterator[Request | None]:
+        yield from (first, other)
+        while sum(g.row == other.row for g in came) < 40:  # by now its forks have taken every slot
+            yield None
+        yield again
+
+    for g in engine.generate(source(), NUCLEUS, ["<MoleculeE>"]):
+        if g:
+            came.append(g)
+    assert sorted(came, key=lambda g: (g.row, g.sample)) == expected
+
+
 def test_a_long_row_goes_last_and_the_others_keep_their_slots(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
