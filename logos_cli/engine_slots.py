@@ -178,11 +178,12 @@ class Slots:
     def _must_wait(self, request: Request) -> bool:
         """Whether reading its prompt now would make the first record late: until then, prompts are read only in place of
         rows that the steps so far had room for."""
-        cost = 0 if request.tokens in self.first else len(request.tokens)
-        if not self._first_runs() or self.credit >= cost:
-            self.credit -= cost
+        if not self._first_runs() or request.tokens in self.first:
             return False
-        return True
+        if self.credit < len(request.tokens):
+            return True
+        self.credit -= len(request.tokens)
+        return False
 
     def _oldest_fork(self) -> tuple[int, Fork] | None:
         """The fork of the oldest request on which most samples wait, and the slot that holds it."""
