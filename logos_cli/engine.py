@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """`threads` None: all that this process may use. `batch` is the most answers decoded at once; `note` hears what a
+    """`threads` None: all that this process may use. `batch` is the most rows decoded at once; `note` hears what a
     user should know, such as fewer slots for lack of memory."""
 
     device: str = "auto"
