@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS_MIN, ROWS_STEP = 8, 4
 TREES_PART = 4  # slots for each request at work, before free ones are given to requests that have begun
+PROMPT_COST = 2  # rows of a step that a token of a prompt takes the time of, at most: a call of its own costs too
 PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
 
 
@@ -180,9 +181,10 @@ class Slots:
         rows that the steps so far had room for."""
         if not self._first_runs() or request.tokens in self.first:
             return False
-        if self.credit < len(request.tokens):
+        cost = PROMPT_COST * len(request.tokens)
+        if self.credit < cost:
             return True
-        self.credit -= len(request.tokens)
+        self.credit -= cost
         return False
 
     def _oldest_fork(self) -> tuple[int, Fork] | None:
