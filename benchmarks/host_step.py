@@ -34,6 +34,8 @@ PROMPT = (1, 2, 3)
 class ReadyLogits:
     """A context whose every step gives the same logits [streams, V]."""
 
+    fixed_rows = False
+
     def __init__(self, streams: int, cells: int, logits: npt.NDArray[np.float32]) -> None:
         self.streams, self.cells, self.logits = streams, cells, logits
 

@@ -106,7 +106,8 @@ def summary(header: ModelFile, rounds: Sequence[dict[str, Any]]) -> dict[str, An
 
     task: dict[str, Any] | None = None
     if rounds[0]["task"] is not None:
-        task = {name: spread("task", name) for name in ("seconds_per_row", "samples_per_s", "tokens_per_s")}
+        names = ("seconds_per_row", "samples_per_s", "tokens_per_s", "rows_per_token")
+        task = {name: spread("task", name) for name in names}
         task["rows"] = rounds[0]["task"]["rows"]
     shares = [one["others_share"] for one in rounds if one["others_share"] is not None]
     return {
@@ -144,7 +145,7 @@ def table(document: dict[str, Any]) -> tuple[list[str], Iterator[list[str]]]:
     """(columns, rows of cells) for a terminal of 100 columns."""
     samples = [one["samples"] for one in document["models"][0]["decode"]]
     speeds = [f"tok/s ×{n}" for n in samples]
-    columns = ["model", "scheme", "GB", "load s", "prompt tok/s", "first ms", *speeds, "s/row", "peak GB"]
+    columns = ["model", "scheme", "GB", "load s", "prompt tok/s", "first ms", *speeds, "answers/s", "rows/tok", "peak GB"]
 
     def rows() -> Iterator[list[str]]:
         for model in document["models"]:
@@ -152,7 +153,8 @@ def table(document: dict[str, Any]) -> tuple[list[str], Iterator[list[str]]]:
                 model["name"], model["scheme"], f"{model['bytes'] / 1e9:.3f}", f"{model['load_s']['median']:.2f}",
                 f"{model['prefill']['tokens_per_s']['median']:,.0f}", f"{model['ttft_ms']['median']:.1f}",
                 *(f"{one['tokens_per_s']['median']:,.1f}" for one in model["decode"]),
-                f"{model['task']['seconds_per_row']['median']:.3g}" if model["task"] else "-",
+                f"{model['task']['samples_per_s']['median']:,.3g}" if model["task"] else "-",
+                f"{model['task']['rows_per_token']['median']:.2f}" if model["task"] else "-",
                 f"{model['peak_rss_bytes'] / 1e9:.2f}",
             ]  # fmt: skip
 

@@ -68,10 +68,11 @@ class Run:
         self.sampling = replace(PUBLISHED, seed=settings.seed)
 
     def seconds(self, prompt: int, samples: int, new: int) -> float:
-        """Wall time of writing `samples` answers of `new` tokens after a prompt of `prompt`."""
-        request = Request(0, self.ids[:prompt], range(samples))
+        """Wall time of writing `samples` answers of `new` tokens after a prompt of `prompt`. They are asked for as rows of
+        their own, so that each token is decoded: samples of one row would share those they begin with."""
+        requests = [Request(row, self.ids[:prompt], [0]) for row in range(samples)]
         began = time.perf_counter()
-        answers = list(self.engine.generate([request], replace(self.sampling, max_tokens=new), None, samples == 1))
+        answers = list(self.engine.generate(requests, replace(self.sampling, max_tokens=new), None, samples == 1))
         took = time.perf_counter() - began
         assert sum(len(answer.tokens) for answer in answers if answer) == samples * new
         return took
@@ -120,16 +121,18 @@ class Run:
         self.engine.release()
         self.engine.settings = replace(self.engine.settings, batch=max(settings.samples))
         list(generate_records(settings.rows[:1], plan, self.engine))
+        before = replace(self.engine.work)
         began = time.perf_counter()
         records = list(generate_records(settings.rows, plan, self.engine))
         took = time.perf_counter() - began
         answers = [record for record in records if not record.failed]
         if not answers:
             raise InputError(f"no row of the task could be used: {records[0].error}")
-        rows = len({record.row for record in answers})
+        rows, work = len({record.row for record in answers}), self.engine.work
         return {
             "rows": rows, "seconds_per_row": took / rows, "samples_per_s": len(answers) / took,
             "tokens_per_s": sum(record.tokens or 0 for record in answers) / took,
+            "rows_per_token": (work.rows + work.padding - before.rows - before.padding) / (work.tokens - before.tokens),
         }  # fmt: skip
 
 

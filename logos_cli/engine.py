@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """`device` is auto, cpu, cuda or cuda:N. `threads` None: all that this process may use. `batch` is the most answers
+    """`device` is auto, cpu, cuda or cuda:N. `threads` None: all that this process may use. `batch` is the most rows
     decoded at once, None what suits the device; `note` hears what a user should know, such as fewer slots for lack of
     memory."""
 
@@ -104,10 +104,12 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
-    ) -> Iterator[Generation | None]:
-        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act.
-        With `stops` None only `max_tokens` ends an answer, for measuring."""
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False,
+        beam: int = 0,
+    ) -> Iterator[Generation | None]:  # fmt: skip
+        """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act, and
+        that no request is there yet. With `stops` None only `max_tokens` ends an answer, for measuring. With `beam` nothing
+        is drawn: a request's answers are those of a beam search of that width, the likeliest first, as many as its samples."""
         ...
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:

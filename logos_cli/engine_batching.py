@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from logos_cli.alphabet import Grammar
 from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request, Work
+from logos_cli.engine_beam import Beams
 from logos_cli.engine_requests import Requests
 from logos_cli.engine_scoring import CELLS, STREAMS, Blocks, Pair, Reader, Text, Windows, most_outputs
 from logos_cli.engine_slots import FIXED_ROWS, PREFILL, ROWS_MIN, ROWS_STEP, Slots, Streams, fixed_rows, padded_rows
@@ -90,12 +91,13 @@ class BatchingEngine(ABC):
     def kv_bytes_per_token(self) -> int: ...
 
     def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
-    ) -> Iterator[Generation | None]:
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False,
+        beam: int = 0,
+    ) -> Iterator[Generation | None]:  # fmt: skip
         """Answers in the order in which they end. `single` decodes one answer at a time with one-row kernels."""
         ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
         sampler = Sampler(sampling, self.info.threads)
-        queue, streams = Requests(requests), 1 if single else self.streams(self.batch)
+        queue, streams = Requests(requests), 1 if single else self.streams(max(self.batch, beam))
         while True:
             try:
                 request = queue.look()
@@ -105,27 +107,13 @@ class BatchingEngine(ABC):
                 yield None
                 continue
             context = self._open(streams, self._cells(queue.longest(), sampling.max_tokens))
-            slots = Slots(context, sampler, sampling, ends, self.info.context, self.work)
-
-            def fits(request: Request, slots: Slots = slots) -> bool:
-                return len(request.tokens) + slots.budget(request) <= slots.context.cells
-
-            def better(request: Request) -> bool:
-                return self._more_streams(streams, self._cells(len(request.tokens), sampling.max_tokens))
-
-            def idle(slots: Slots = slots) -> bool:
-                return not slots.trees
-
+            slots = (
+                Beams(context, beam, sampling.max_tokens, ends, self.info.context, self.work)
+                if beam
+                else Slots(context, sampler, sampling, ends, self.info.context, self.work)
+            )
             try:
-                tokens: tuple[int, ...] = ()
-                text = ""
-                for done in slots.finished(queue.fitting(fits, better, idle)):
-                    if done is None:
-                        yield None
-                        continue
-                    if done.tokens is not tokens:  # samples of one branch come one after the other
-                        tokens, text = done.tokens, self.decode(done.tokens)
-                    yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
+                yield from self._generations(slots, queue, streams, sampling.max_tokens)
             except FloatingPointError as error:
                 raise self._damaged(error) from None
 
@@ -146,6 +134,25 @@ class BatchingEngine(ABC):
     def free_bytes(self) -> int | None:
         """Memory that KV caches may be taken from; None where it cannot be read."""
         return available_bytes()
+
+    def _generations(self, slots: Slots | Beams, queue: Requests, streams: int, most: int) -> Iterator[Generation | None]:
+        """Answers to the requests of `queue` that the open context is right for."""
+
+        def fits(request: Request) -> bool:
+            return len(request.tokens) + slots.budget(request) <= slots.context.cells
+
+        def better(request: Request) -> bool:
+            return self._more_streams(streams, self._cells(len(request.tokens), most))
+
+        tokens: tuple[int, ...] = ()
+        text = ""
+        for done in slots.finished(queue.fitting(fits, better, lambda: not slots.trees)):
+            if done is None:
+                yield None
+                continue
+            if done.tokens is not tokens:  # samples of one branch come one after the other
+                tokens, text = done.tokens, self.decode(done.tokens)
+            yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
 
     def _damaged(self, error: FloatingPointError) -> EngineError:
         return EngineError(f"{self.path}: {error}, the file is damaged; see: logos inspect {self.path}")

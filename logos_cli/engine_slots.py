@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ROWS_MIN, ROWS_STEP = 8, 4
 FIXED_ROWS = (32, 64, 128, 256)  # llama.cpp takes 256 sequences at most
 TREES_PART = 4  # slots for each request at work, before free ones are given to requests that have begun
+PROMPT_COST = 2  # rows of a step that a token of a prompt takes the time of, at most: a call of its own costs too
 PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
 
 
@@ -85,6 +86,13 @@ def padded_rows(live: int) -> int:
     return max(ROWS_MIN, -(-live // ROWS_STEP) * ROWS_STEP)
 
 
+def rows_of_step(context: Streams, live: int) -> int:
+    """How many rows of `context` a step decodes when `live` of its streams are at work."""
+    if context.fixed_rows or context.streams < ROWS_MIN:
+        return context.streams
+    return padded_rows(live)
+
+
 def fixed_rows(batch: int) -> int:
     """How many rows every step decodes where the kernels depend on it, for up to `batch` answers at once."""
     return next((rows for rows in FIXED_ROWS if rows >= batch), FIXED_ROWS[-1])
@@ -118,7 +126,6 @@ class Slots:
 
         self.context, self.sampler, self.sampling, self.stops = context, sampler, sampling, stops
         self.limit, self.work = limit, work
-        self.single = context.streams < ROWS_MIN
         # Requests at work before free slots help old ones rather than take new ones: a copy costs more than a prompt
         # that has to be read anyway, but what is begun should be ended, so that records leave in order.
         self.few = max(1, context.streams // TREES_PART)
@@ -188,22 +195,22 @@ class Slots:
     def _must_wait(self, request: Request) -> bool:
         """Whether reading its prompt now would make the first record late: until then, prompts are read only in place of
         rows that the steps so far had room for."""
-        cost = 0 if request.tokens in self.first else len(request.tokens)
-        if not self._first_runs() or self.credit >= cost:
-            self.credit -= cost
+        if not self._first_runs() or request.tokens in self.first:
             return False
-        return True
+        cost = PROMPT_COST * len(request.tokens)
+        if self.credit < cost:
+            return True
+        self.credit -= cost
+        return False
 
     def _oldest_fork(self) -> tuple[int, Fork] | None:
         """The fork of the oldest request on which most samples wait, and the slot that holds it."""
-        found: tuple[int, Fork] | None = None
-        best = (0, 0, 0)
-        for place, slot in enumerate(self.slots):
-            for fork in slot.forks:
-                rank = (slot.branch.tree.order, -len(fork.samples), fork.length)
-                if found is None or rank < best:
-                    found, best = (place, fork), rank
-        return found
+        holding = [(slot.branch.tree.order, place) for place, slot in enumerate(self.slots) if slot.forks]
+        if not holding:
+            return None
+        oldest, _ = min(holding)
+        forks = [(place, fork) for order, place in holding if order == oldest for fork in self.slots[place].forks]
+        return max(forks, key=lambda one: (len(one[1].samples), -one[1].length))
 
     def _take_over(self, place: int, source: int, fork: Fork) -> None:
         """A fork of slot `source` goes on in slot `place`."""
@@ -243,17 +250,16 @@ class Slots:
 
     def _read_prompt(self, place: int, prompt: tuple[int, ...]) -> None:
         """The stream may hold the prompt already, or another one; else it is read."""
-        if prompt not in self.first:
-            live = {tree.request.tokens for tree in self.trees}
-            self.first = {tokens: logits for tokens, logits in self.first.items() if tokens in live}
-            self.first[prompt] = self.context.prefill(place, prompt)[-1][0]
-            self.work.prompt_tokens += len(prompt)
-        elif self.held[place] == prompt:
+        if prompt in self.first and prompt in self.held:
+            if self.held[place] != prompt:
+                self._copy(self.held.index(prompt), place)
             self.context.trim(place, len(prompt))
-        else:
-            self._copy(self.held.index(prompt), place)
-            self.context.trim(place, len(prompt))
+            return
+        live = {tree.request.tokens for tree in self.trees}
+        self.first = {tokens: logits for tokens, logits in self.first.items() if tokens in live}
+        self.first[prompt] = self.context.prefill(place, prompt)[-1][0]
         self.held[place] = prompt
+        self.work.prompt_tokens += len(prompt)
 
     def _close_holes(self) -> None:
         """The last slot moves into a free one."""
@@ -269,7 +275,7 @@ class Slots:
 
     def _step(self) -> Iterator[Finished]:
         live = len(self.slots)
-        rows = self._rows(live)
+        rows = rows_of_step(self.context, live)
         for pad in range(live, rows):
             self.context.trim(pad, 0)
             self.held[pad] = None
@@ -283,11 +289,6 @@ class Slots:
         if self._first_runs():
             self.credit += self.context.streams - live
         yield from self._draw(logits[:live], range(live))
-
-    def _rows(self, live: int) -> int:
-        if self.single or self.context.fixed_rows:
-            return self.context.streams
-        return padded_rows(live)
 
     def _draw(self, logits: npt.NDArray[np.float32], places: Sequence[int]) -> Iterator[Finished]:
         """The next token of every sample on the slots `places`, from their `logits` [B, V]."""

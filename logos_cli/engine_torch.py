@@ -139,8 +139,13 @@ class TorchEngine:
             yield self.score(*pair) if pair else None
 
     def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False
-    ) -> Iterator[Generation | None]:
+        self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False,
+        beam: int = 0,
+    ) -> Iterator[Generation | None]:  # fmt: skip
+        if beam:
+            raise EngineError(
+                f"{self.path}: a checkpoint has no beam search; convert it first: logos convert {self.path} -o m.gguf"
+            )
         ends = frozenset() if stops is None else self.tokens.ends | {self.marker(name) for name in stops}
         for request in requests:
             if request is None:

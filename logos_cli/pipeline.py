@@ -32,6 +32,7 @@ PENDING = 512  # rows taken up whose records wait for an earlier row, at most
 @dataclass(frozen=True)
 class Plan:
     """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels.
+    `beam`: the width of a beam search instead of draws, whose hypotheses then are the `samples`, to be ranked for `top`.
     `consensus` is for tasks whose samples are merged. `warn` hears of answers that may be cut, before they are written."""
 
     task: Task
@@ -41,6 +42,7 @@ class Plan:
     single: bool = False
     consensus: float = CONSENSUS
     warn: Callable[[str], None] = lambda _: None
+    beam: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
             yield Request(row.ordinal, tokens, pending.wanted)
 
     try:
-        for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
+        for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single, plan.beam):
             if generation is not None:
                 pending = waiting[generation.row]
                 # Samples of one branch come one after the other and share their tokens.
@@ -194,7 +196,7 @@ def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
             if plan.task.merges:
                 yield merged(head.base, records, head.prompt, head.site, plan.consensus)
             else:
-                yield from ranked(head.base, records, plan.top)
+                yield from ranked(head.base, records, plan.top, counted=not plan.beam)
         else:
             while head.due < len(head.wanted):
                 record = head.arrived.pop(head.wanted[head.due], None)
@@ -205,17 +207,17 @@ def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
         queue.popleft()
 
 
-def ranked(base: Record, records: Sequence[Record], top: int) -> Iterator[Record]:
-    """At most `top` distinct valid answers, by how many samples gave them, then by log-probability."""
+def ranked(base: Record, records: Sequence[Record], top: int, counted: bool = True) -> Iterator[Record]:
+    """At most `top` distinct valid answers, by how many samples gave them if that is `counted`, then by log-probability."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         if record.valid:
             groups.setdefault(record.smiles or str(record.answer), []).append(record)
     if not groups:
-        yield replace(base, error=f"no valid answer in {len(records)} samples")
+        yield replace(base, error=f"no valid answer in {len(records)} {'samples' if counted else 'answers of the beam'}")
         return
     # The lowest sample number settles equal log-probabilities, whatever order the answers came in.
-    best = [(len(g), min(g, key=lambda r: (-(r.logprob or 0.0), r.sample))) for g in groups.values()]
+    best = [(len(g) if counted else 0, min(g, key=lambda r: (-(r.logprob or 0.0), r.sample))) for g in groups.values()]
     best.sort(key=lambda item: (-item[0], -(item[1].logprob or 0.0), item[1].sample))
     for rank, (count, record) in enumerate(best[:top], 1):
-        yield replace(record, rank=rank, count=count)
+        yield replace(record, rank=rank, count=count or None)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 
+BEAM_MOST = 128  # hypotheses of a beam search
 _GROUP = 64  # values at most whose maximum is looked at first, when the largest are sought
 _SMALL = 4096  # values of a row, of which the largest are found faster without
 _BLOCK = 1 << 15  # logits looked at together
@@ -121,9 +122,9 @@ def largest(logits: Floats, k: int) -> Ints:
         floors = np.partition(logits, vocabulary - k, axis=1)[:, vocabulary - k]
         _, ids = np.nonzero(logits >= floors[:, None])
         if len(ids) == rows * k:  # no row has more, for a tie at its floor
-            ids = ids.reshape(rows, k)
-            order = np.argsort(-np.take_along_axis(logits, ids, axis=1), axis=1, kind="stable")
-            return np.take_along_axis(ids, order, axis=1)
+            found: Ints = ids.reshape(rows, k)
+            order = np.argsort(-np.take_along_axis(logits, found, axis=1), axis=1, kind="stable")
+            return np.take_along_axis(found, order, axis=1)
     return np.stack([_largest_of_row(row, k) for row in logits])
 
 

@@ -33,6 +33,7 @@ def test_the_document(logos: Callable[..., Run], nano_bf16: Path, nano_int4: Pat
             assert 0 < spread["p5"] <= spread["median"] <= spread["p95"]
         assert 50e6 < model["peak_rss_bytes"] < 1e9 and len(model["rounds"]) == 2
         assert model["task"]["samples_per_s"]["median"] > 0 and model["threads"] >= 1
+        assert model["task"]["rows_per_token"]["median"] > 0
     assert not (tmp_path / "latency.json.partial").exists()
     page = tmp_path / "r.html"
     assert logos("bench", "report", out, "-o", page).code == 0 and "Decode speed" in page.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from logos_cli.engine_llamacpp import LlamaCppEngine
-from logos_cli.errors import TokenizerError
+from logos_cli.errors import InputError, TokenizerError
 from logos_cli.pipeline import Done, Plan, generate_records, ranked
 from logos_cli.records import Record
 from logos_cli.row import Row
@@ -103,3 +104,54 @@ def test_a_marker_the_model_lacks_is_named(engine: Any) -> None:
     task = replace(TASKS["retro"], needs=("<NoSuch>",))
     with pytest.raises(TokenizerError, match="<NoSuch>"):
         next(generate_records(ROWS, Plan(task, SAMPLING, 1), engine))
+
+
+def test_an_answer_does_not_wait_for_the_next_row(engine: Any) -> None:
+    """The second row comes only when the first one's records have."""
+    came = threading.Event()
+
+    def rows() -> Iterable[Row]:
+        yield ROWS[0]
+        assert came.wait(60)
+        yield ROWS[2]
+
+    found = []
+    for record in generate_records(rows(), Plan(TASKS["retro"], SAMPLING, 3), engine):
+        found.append((record.row, record.sample))
+        if found[-1] == (0, 2):
+            came.set()
+    assert found == [(row, sample) for row in (0, 2) for sample in range(3)]
+
+
+def test_bad_rows_behind_a_live_one_are_not_piled_up(engine: Any) -> None:
+    pulled = 0
+
+    def rows() -> Iterable[Row]:
+        nonlocal pulled
+        yield ROWS[0]
+        for pulled in range(1, 50_000):
+            yield Row(pulled, str(pulled), "xx")
+
+    stream = generate_records(rows(), Plan(TASKS["retro"], SAMPLING, 1), engine)
+    assert next(stream).row == 0
+    assert pulled < 1000
+    assert sum(1 for _ in stream) == 49_999
+
+
+def test_what_was_read_before_a_damaged_place_is_answered(engine: Any) -> None:
+    def rows() -> Iterable[Row]:
+        yield ROWS[0]
+        raise InputError("in.gz: damaged gzip data after line 1")
+
+    found = []
+    with pytest.raises(InputError, match="after line 1"):
+        for record in generate_records(rows(), Plan(TASKS["retro"], SAMPLING, 4), engine):
+            found.append(record.sample)
+    assert found == [0, 1, 2, 3]
+
+
+def test_equal_answers_are_equal_records(engine: Any) -> None:
+    """Greedy samples are one answer; each record is whole."""
+    plan = Plan(TASKS["retro"], replace(SAMPLING, temperature=0.0), 4)
+    found = list(generate_records(ROWS[:1], plan, engine))
+    assert [r.sample for r in found] == [0, 1, 2, 3] and len({replace(r, sample=0).to_line() for r in found}) == 1

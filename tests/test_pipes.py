@@ -101,6 +101,37 @@ def test_failed_rows_leave_at_once(private_cache: Path) -> None:
     child.stdout.close()
 
 
+@pytest.mark.parametrize("samples", ["1", "3"])
+def test_a_coprocess_gets_its_answer_before_it_asks_again(private_cache: Path, samples: str) -> None:
+    command = [*LOGOS.split(), "generate", "retro", "-n", samples, "--top", "1"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert child.stdin and child.stdout
+    watchdog = threading.Timer(60, child.kill)
+    watchdog.start()
+    for row, smiles in enumerate(("CCO", "xx", "CCN")):
+        child.stdin.write(smiles + "\n")
+        child.stdin.flush()
+        assert json.loads(child.stdout.readline())["row"] == row
+    child.stdin.close()
+    assert child.wait(timeout=20) == 0 and child.stdout.read() == ""
+    watchdog.cancel()
+    child.stdout.close()
+
+
+def test_ctrl_c_while_it_waits_for_a_pipe(private_cache: Path) -> None:
+    command = [*LOGOS.split(), "generate", "retro", "-n", "2"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdin and child.stdout and child.stderr
+    child.stdin.write("CCO\n")
+    child.stdin.flush()
+    assert json.loads(child.stdout.readline())["row"] == 0
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=10) == 130
+    assert child.stderr.read().splitlines()[-1] == "logos: interrupted"
+    for stream in (child.stdin, child.stdout, child.stderr):
+        stream.close()
+
+
 def test_odd_characters_and_outputs(logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     found = logos("generate", "retro", stdin='{"id": "\\ud800 café", "smiles": "CCO"}\n')

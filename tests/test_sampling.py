@@ -107,3 +107,46 @@ def test_settings_come_from_the_first_that_is_given() -> None:
     for flag in ({"temperature": -1.0}, {"top_p": 0.0}, {"max_tokens": 0}, {"repetition_penalty": 0.0}):
         with pytest.raises(UsageError, match="out of range"):
             resolve("retro", default, "README", {}, flag)
+
+
+SETTINGS = [
+    Sampling(top_k=0),
+    Sampling(top_k=0, top_p=0.9),
+    Sampling(temperature=0.8, top_k=0, top_p=0.85),
+    Sampling(temperature=1.2, top_k=50, top_p=0.85, repetition_penalty=1.05),
+    Sampling(temperature=0.0),
+]
+
+
+@pytest.mark.parametrize("vocabulary", [300, 768, 5000, 40_000])
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_row_draws_as_if_it_were_alone(vocabulary: int, settings: Sampling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever its neighbours are, sharp or flat, however many draw from it, in however many threads: to the last bit."""
+    monkeypatch.setattr("logos_cli.sampling._PARALLEL", 1)
+    rng = np.random.default_rng(vocabulary)
+    logits = (rng.normal(size=(13, vocabulary)) * rng.choice([0.1, 1, 4, 9], (13, 1))).astype(np.float32)
+    logits[5] = np.round(logits[5])  # ties
+    before = logits.copy()
+    rows = np.sort(rng.integers(0, 13, 40))
+    u = rng.random(40)
+    seen = [np.unique(rng.integers(0, vocabulary, 9)) for _ in range(13)] if settings.repetition_penalty != 1 else []
+    expected = [
+        Sampler(settings).draw(logits[row : row + 1].copy(), seen[row : row + 1], u[i : i + 1])
+        for i, row in enumerate(rows.tolist())
+    ]
+    for threads in (1, 3):
+        tokens, logprobs = Sampler(settings, threads).draw(logits, seen, u, rows)
+        assert tokens.tolist() == [int(one[0][0]) for one in expected]
+        assert logprobs.tolist() == [float(one[1][0]) for one in expected]
+        assert (logits == before).all(), "what was scratch space is as it was"
+    assert settings.temperature == 0 or len(set(tokens.tolist())) > 8
+
+
+def test_damaged_logits_are_told_from_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logos_cli.sampling._PARALLEL", 1)
+    logits = np.zeros((4, 100), np.float32)
+    for row in (0, 3):
+        logits[:] = 0
+        logits[row, 7] = np.nan
+        with pytest.raises(FloatingPointError):
+            Sampler(Sampling(), 3).draw(logits, [], np.full(4, 0.5))

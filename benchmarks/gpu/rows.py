@@ -51,7 +51,8 @@ class Probe:
                 self.context.prefill(i, text[:-1])
                 self.held[i] = text
             tokens[i], positions[i] = text[-1], len(text) - 1
-        return self.context.step(tokens, positions)[slot].copy()
+        logits: npt.NDArray[np.float32] = self.context.step(tokens, positions)[slot].copy()
+        return logits
 
     def changes(self) -> dict[str, float]:
         """The largest change of a logit by each change of the step."""

@@ -51,6 +51,13 @@ def generate(
     repetition_penalty: Annotated[
         float | None, typer.Option("--repetition-penalty", help="1 is off.", show_default=False)
     ] = None,
+    decode: Annotated[
+        options.Decode, typer.Option("--decode", help="beam: the likeliest answers, found without chance; needs --top.")
+    ] = options.Decode.sample,
+    beam_width: Annotated[
+        int | None,
+        typer.Option("--beam-width", min=1, max=128, help="Default: 2 x --top, at least 16.", show_default=False),
+    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", help="Longest answer. Default: 1000.", show_default=False)
     ] = None,
@@ -111,7 +118,7 @@ def generate(
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
     from logos_cli.ahead import Ahead
-    from logos_cli.commands.generate_run import annotation_for, check_format, check_merging, open_output, run, summary
+    from logos_cli.commands.generate_run import annotation_for, beam_of, check_format, check_merging, open_output, run, summary
     from logos_cli.commands.models import open_model
     from logos_cli.commands.pocket_files import PocketFiles
     from logos_cli.commands.rows_input import describe, input_rows, sha256, total_rows
@@ -136,6 +143,9 @@ def generate(
         raise UsageError(f"{out} is the input; give another -o")
     annotation = annotation_for(chosen, props, similar_to)
     blank = Blank()
+    drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
+    drawn["--repetition-penalty"] = repetition_penalty
+    beam = beam_of(chosen, decode.value, top, beam_width, [name for name, value in drawn.items() if value is not None])
     flags = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p,
         "repetition_penalty": repetition_penalty, "max_tokens": max_tokens, "seed": seed,
@@ -144,7 +154,7 @@ def generate(
     reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
     rows = Ahead(input_rows(chosen, input, reading, limit, blank))
     rows.wait()
-    count = samples or (32 if top else 1)
+    count = beam or samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
     files = PocketFiles(bfactors) if bfactors else None
     engine = open_model(model, EngineSettings(device, threads, batch, note))
@@ -153,8 +163,8 @@ def generate(
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
-        single = count == 1 and rows.only_one(PATIENCE)
-        plan = Plan(chosen, settings, count, top, single, share, note)
+        single = count == 1 and not beam and rows.only_one(PATIENCE)
+        plan = Plan(chosen, settings, count, top, single, share, note, beam)
         described = describe(input, limit, reading) | {
             "form": form.value if form else None,
             "consensus": share,

@@ -35,6 +35,26 @@ def check_merging(task: Task, top: int | None, bfactors: Path | None, consensus:
         raise UsageError(f"{name} is for what pocket --top finds; add --top 1")
 
 
+def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: list[str]) -> int:
+    """The width of the beam, 0 for draws; `drawn` are the options given that only draws have. Raises UsageError."""
+    from logos_cli.sampling import BEAM_MOST
+
+    if decode != "beam":
+        if width is not None:
+            raise UsageError("--beam-width is for a beam search; add --decode beam --top K")
+        return 0
+    if top is None:
+        raise UsageError("--decode beam finds the likeliest answers; say how many: --top K")
+    if task.merges:
+        raise UsageError(f"{task.name} --top merges samples, which a beam search does not draw; leave out --decode beam")
+    if drawn:
+        raise UsageError(f"{drawn[0]} is for draws, and a beam search makes none; leave it out")
+    width = width or max(2 * top, 16)
+    if not top <= width <= BEAM_MOST:
+        raise UsageError(f"a beam of {width} answers for --top {top}; it takes at least --top and at most {BEAM_MOST}")
+    return width
+
+
 def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
     """What --props and --similar-to ask for, of tasks that answer with one molecule."""
     from logos_cli.properties import Annotation, References, names_of
@@ -72,7 +92,7 @@ def open_output(
     settings = {
         "schema": SCHEMA, "task": plan.task.name, "model": engine.info.model, "scheme": engine.info.scheme,
         "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
-        "top": plan.top, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
+        "top": plan.top, "beam_width": plan.beam, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
         **({"rows": engine.info.rows} if engine.info.rows else {}), **asdict(plan.sampling), **described,
     }  # fmt: skip
     file = FileOutput(out, formatter, keep, whole_rows=plan.top is not None)

@@ -22,6 +22,11 @@ class Format(StrEnum):
     fasta = "fasta"
 
 
+class Decode(StrEnum):
+    sample = "sample"
+    beam = "beam"
+
+
 class ScoreFormat(StrEnum):
     jsonl = "jsonl"
     csv = "csv"
