@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from logos_cli.answers import NOTHING, Answer, Prompt
 from logos_cli.engine import Engine, Generation, Request
@@ -49,9 +50,22 @@ class Done:
     samples: int = 0
 
 
+class Samples(Protocol):
+    """Where records wait that are not due yet, so that a later run need not draw them again."""
+
+    def known(self, row: int) -> Sequence[Record]:
+        """What an earlier run has kept of a row: samples, or all of its final records."""
+        ...
+
+    def keep_sample(self, record: Record) -> None:
+        """Store a sample of a row whose records leave together."""
+        ...
+
+
 @dataclass
 class _Pending:
-    """A row on its way: the record all its answers share, those that came, and which is due next."""
+    """A row on its way: the record all its answers share, those that came, and which is due next. `whole`: its final
+    records, where nothing is left to do."""
 
     base: Record
     wanted: Sequence[int]
@@ -59,10 +73,14 @@ class _Pending:
     site: Site | None = None
     arrived: dict[int, Record] = field(default_factory=dict)
     due: int = 0
+    whole: Sequence[Record] = ()
 
 
-def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None) -> Iterator[Record]:
-    """Records in input order. Rows and samples in `done` are left out; everything else is as if they were not."""
+def generate_records(
+    rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None, samples: Samples | None = None
+) -> Iterator[Record]:
+    """Records in input order. Rows and samples in `done` are left out, those that `samples` knows are not drawn again;
+    everything else is as if they were not."""
     done = done or Done()
     for marker in plan.task.needs:
         engine.marker(marker)
@@ -74,18 +92,28 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
             if row.ordinal < done.row or first >= plan.samples:
                 continue
+            known = samples.known(row.ordinal) if samples else ()
+            whole = [record for record in known if record.failed or record.rank is not None]
+            if whole:
+                queue.append(_Pending(whole[0], (), whole=whole))
+                yield None
+                continue
             pending, tokens = admit(row, plan, engine, first)
             queue.append(pending)
-            if not tokens:
+            pending.arrived = {one.sample: one for one in known if one.sample is not None and one.sample in pending.wanted}
+            missing = [sample for sample in pending.wanted if sample not in pending.arrived]
+            if not missing:
                 yield None  # its record may be able to leave now
                 continue
             waiting[row.ordinal] = pending
-            yield Request(row.ordinal, tokens, pending.wanted)
+            yield Request(row.ordinal, tokens, missing)
 
     for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
         if generation is not None:
             pending = waiting[generation.row]
-            pending.arrived[generation.sample] = answer_record(pending, generation, plan.task)
+            record = pending.arrived[generation.sample] = answer_record(pending, generation, plan.task)
+            if samples and plan.top is not None:
+                samples.keep_sample(record)
             if len(pending.arrived) == len(pending.wanted) - pending.due:
                 del waiting[generation.row]
         yield from ready(queue, plan)
@@ -158,7 +186,7 @@ def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
     while queue:
         head = queue[0]
         if not head.wanted:
-            yield head.base
+            yield from head.whole or (head.base,)
         elif plan.top is not None:
             if len(head.arrived) < len(head.wanted):
                 return

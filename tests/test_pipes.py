@@ -205,7 +205,10 @@ def test_kill_and_resume_lose_nothing(logos: Callable[..., Run], tmp_path: Path,
     assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
     again = logos(*arguments, out, "--resume")
     assert again.code == 0 and "complete" in again.err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["o.jsonl", "whole.jsonl"]
+    names = ["o.jsonl", "o.jsonl.run", "whole.jsonl", "whole.jsonl.run"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    other = logos("generate", "react", DRUGS, *arguments[3:], out, "--resume")
+    assert other.code == 1 and "of another run: task was 'retro', is 'react'" in other.err
 
 
 def size(out: Path) -> int:

@@ -111,6 +111,8 @@ def accuracy(
         if journal.complete:
             note(f"{out} is complete; nothing to resume")
             return
+        if told := journal.damage():
+            note(told)
         if rows is None:
             note(f"the baseline writes its own test: {texts} samples of each modality it knows")
             sequences = work.write_texts(base.engine, texts, max_tokens, seed, journal)

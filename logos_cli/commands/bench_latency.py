@@ -91,6 +91,8 @@ def latency(
     if journal.complete:
         note(f"{out} is complete; nothing to resume")
         return
+    if told := journal.damage():
+        note(told)
     try:
         with progress("measuring", rounds * len(headers), "rounds") as bar:
             document = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))

@@ -147,7 +147,7 @@ def generate(
             "props": list(annotation.props),
         }
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
-        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume)
+        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows)
         if output is None:
             note(f"{out} is complete; nothing to resume")
             return
