@@ -100,18 +100,12 @@ class BatchingEngine(ABC):
             context = self._open(1 if single else padded_rows(self.settings.batch), cells)
             most = min(self.settings.batch, context.streams)
             slots = Slots(context, sampler, sampling, ends, self.info.context, most)
-            try:
-                for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
-                    if done is None:
-                        yield None
-                        continue
-                    text = self.decode(done.tokens)
-                    yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
-            except FloatingPointError as error:
-                raise self._damaged(error) from None
-
-    def _damaged(self, error: FloatingPointError) -> EngineError:
-        return EngineError(f"{self.path}: {error}, the file is damaged; see: logos inspect {self.path}")
+            for done in slots.finished(waiting.jobs(context.cells, slots.budget)):
+                if done is None:
+                    yield None
+                    continue
+                text = self.decode(done.tokens)
+                yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
 
     def _cells(self, prompt: int, max_tokens: int) -> int:
         """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""
@@ -178,10 +172,7 @@ class BatchingEngine(ABC):
             raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
         for window in Windows(pairs, self.info.context):
             texts = [text for text in window if text]
-            try:
-                found = iter(self._open_reader(texts).scores(texts) if texts else [])
-            except FloatingPointError as error:
-                raise self._damaged(error) from None
+            found = iter(self._open_reader(texts).scores(texts) if texts else [])
             for text in window:
                 yield next(found) if text else None
 

@@ -11,12 +11,13 @@ And one that keeps it fast: live slots have ids 0 … L-1 without holes, else th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from logos_cli.engine import Request
+from logos_cli.engine import NO_NUMBERS, Request
 from logos_cli.sampling import Sampler, Sampling, uniforms
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ class _Answer:
     finish: str = ""
 
     def add(self, token: int, logprob: float, stops: frozenset[int]) -> None:
+        if math.isnan(logprob):
+            self.finish = NO_NUMBERS
+            return
         self.tokens.append(token)
         self.logprob += logprob
         if token in stops:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from logos_cli.answers import NOTHING, Answer, Prompt
-from logos_cli.engine import Engine, Generation, Request
+from logos_cli.engine import NO_NUMBERS, NOT_NUMBERS, Engine, Generation, Request
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError
 from logos_cli.pocket_vote import CONSENSUS, merged
@@ -110,11 +110,16 @@ def generate_records(
 
     for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
         if generation is not None:
-            pending = waiting[generation.row]
-            record = pending.arrived[generation.sample] = answer_record(pending, generation, plan.task)
-            if samples and plan.top is not None:
+            pending = waiting.get(generation.row)
+            if pending is None:
+                continue  # its row has ended in an error
+            record = pending.arrived[generation.sample] = answer_record(pending, generation, plan)
+            if record.failed:
+                pending.base, pending.wanted, pending.arrived = record, (), {}
+                del waiting[generation.row]
+            elif samples and plan.top is not None:
                 samples.keep_sample(record)
-            if len(pending.arrived) == len(pending.wanted) - pending.due:
+            if pending.wanted and len(pending.arrived) == len(pending.wanted) - pending.due:
                 del waiting[generation.row]
         yield from ready(queue, plan)
     yield from ready(queue, plan)
@@ -169,8 +174,17 @@ def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine:
     return None
 
 
-def answer_record(pending: _Pending, generation: Generation, task: Task) -> Record:
-    base = pending.base
+def answer_record(pending: _Pending, generation: Generation, plan: Plan) -> Record:
+    """The record of one sample; or that of its row, if the model gives no numbers for the prompt or for all that was asked
+    of it."""
+    base, task = pending.base, plan.task
+    if generation.finish == NO_NUMBERS:
+        if not generation.tokens or plan.samples == 1:
+            return replace(base, error=NOT_NUMBERS)
+        return replace(
+            base, sample=generation.sample, error=NOT_NUMBERS, text=generation.text, tokens=len(generation.tokens),
+            logprob=round(generation.logprob, 4),
+        )  # fmt: skip
     answer: Answer = task.parse(generation.text, generation.finish, pending.prompt)
     reaction = task.reaction(base.input, answer.smiles) if task.reaction and answer.valid else None
     own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None

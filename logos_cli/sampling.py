@@ -87,10 +87,11 @@ def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
     # Row by row: one row's scratch stays in the cache, where a [B, V] temporary would go through memory three times.
     scratch = np.empty(logits.shape[1], np.float32)
     found = np.empty(len(logits), np.float64)
-    for i, row in enumerate(logits):
-        top = row.max()
-        np.exp(np.subtract(row, top, out=scratch), out=scratch)
-        found[i] = np.log(np.float64(scratch.sum())) + top
+    with np.errstate(invalid="ignore"):  # a row with infinities becomes NaN, which the caller looks for
+        for i, row in enumerate(logits):
+            top = row.max()
+            np.exp(np.subtract(row, top, out=scratch), out=scratch)
+            found[i] = np.log(np.float64(scratch.sum())) + top
     return found
 
 
@@ -132,13 +133,14 @@ class Sampler:
 
         `logits` [B, V] float32 is used as scratch space and left as it was; `seen[b]` are the distinct ids of slot
         b's prompt and output (needed only with a repetition penalty); `u` [B] are uniform numbers in [0, 1).
-        Raises FloatingPointError for logits that are no numbers.
+        A slot whose logits are no numbers gets log-probability NaN, and its token means nothing.
         """
         import numpy as np
 
         total = log_sum_exp(logits)
-        if not np.isfinite(total).all():
-            raise FloatingPointError("NaN or infinity among the logits")
+        if (bad := ~np.isfinite(total)).any():
+            logits = np.where(bad[:, None], np.float32(0), logits)
+            total[bad] = np.nan
         penalty = np.float32(self.settings.repetition_penalty)
         where: tuple[Any, Any] | None = None
         if penalty != 1:
