@@ -77,9 +77,9 @@ class _Pending:
 
 
 def generate_records(
-    rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None, samples: Samples | None = None
+    rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None, kept: Samples | None = None
 ) -> Iterator[Record]:
-    """Records in input order. Rows and samples in `done` are left out, those that `samples` knows are not drawn again;
+    """Records in input order. Rows and samples in `done` are left out, those that `kept` knows are not drawn again;
     everything else is as if they were not."""
     done = done or Done()
     for marker in plan.task.needs:
@@ -92,7 +92,7 @@ def generate_records(
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
             if row.ordinal < done.row or first >= plan.samples:
                 continue
-            known = samples.known(row.ordinal) if samples else ()
+            known = kept.known(row.ordinal) if kept else ()
             whole = [record for record in known if record.failed or record.rank is not None]
             if whole:
                 queue.append(_Pending(whole[0], (), whole=whole))
@@ -117,8 +117,8 @@ def generate_records(
             if record.failed:
                 pending.base, pending.wanted, pending.arrived = record, (), {}
                 del waiting[generation.row]
-            elif samples and plan.top is not None:
-                samples.keep_sample(record)
+            elif kept and plan.top is not None:
+                kept.keep_sample(record)
             if pending.wanted and len(pending.arrived) == len(pending.wanted) - pending.due:
                 del waiting[generation.row]
         yield from ready(queue, plan)
