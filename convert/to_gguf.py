@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 FILE_TYPES = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "bf16": "MOSTLY_BF16"}
 FINGERPRINT = "logos.fingerprint"
+# Keys that change no answer: equal weights from two folders are one model.
+PROVENANCE = ("general.name", "general.license", "logos.source", FINGERPRINT, DATA, HEADER)
 
 
 @dataclass(frozen=True)
@@ -179,18 +181,24 @@ def stream_of(writer: gguf.GGUFWriter) -> Any:
     return writer.fout[0]
 
 
+def describe(writer: gguf.GGUFWriter, planned: Sequence[PlannedTensor]) -> str:
+    """All of a header that may change an answer: every key but those that say where the weights came from."""
+    keys = {name: value.value for shard in writer.kv_data for name, value in shard.items()}
+    told = {name: value for name, value in sorted(keys.items()) if name not in PROVENANCE}
+    return json.dumps([told, [(tensor.name, tensor.shape, tensor.kind) for tensor in planned]])
+
+
 def to_gguf(checkpoint: Checkpoint, vocab: GgufVocab, out: Path, scheme: str, progress: Progress) -> str:
     """Write `out` and return its fingerprint. `progress` is told the bytes written since its last call.
 
     The caller gives a temporary path and renames. Raises CheckpointError, OutputError.
     """
     planned = plan(checkpoint, scheme)
-    sampling = checkpoint.document("logos_sampling.json")
-    described = json.dumps([scheme, vocab.pre, vocab.tokens, vocab.special.merges, sampling, asdict(checkpoint.config)])
     digest = hashlib.sha256()
     writer = None
     try:
         writer = write_header(checkpoint, vocab, out, scheme, planned)
+        described = describe(writer, planned)
         stream = stream_of(writer)
         start = stream.tell()
         for tensor in planned:

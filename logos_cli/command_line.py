@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import typer
 
-from logos_cli.errors import LogosError
-from logos_cli.interrupt import left_behind
+from logos_cli.errors import LogosError, OutputError
+from logos_cli.interrupt import STOPS, Stopped, left_behind, stopped
 
 INTERRUPTED = 130
 
@@ -23,10 +23,13 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         # A closed pipe ends the program as it ends cat: silently, status 141 in the shell.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # `kill` and batch systems: leave through the same doors as an error, so that nothing half-written stays behind.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # started with >&-
+    # `kill`, batch systems, a closed terminal: leave through the same doors as an error, so that nothing half-written stays
+    # behind; nohup's ignored SIGHUP stays ignored.
+    for number in STOPS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stopped)
+    if sys.stdout is None:  # started with >&-
+        sys.stdout = ClosedOutput(os.open(os.devnull, os.O_WRONLY))
     # Records are UTF-8 whatever the locale; what Unicode forbids (a lone surrogate in a JSON id) is escaped.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -37,6 +40,20 @@ def main() -> None:
         # A thread is still inside a C library, which must not be taken apart under it.
         leave(code)
     sys.exit(code)
+
+
+class ClosedOutput(io.TextIOBase):
+    """In the place of a stdout that was closed: what is written to it must not get lost in silence."""
+
+    def __init__(self, held: int) -> None:
+        """`held` is stdout's descriptor, else the next file opened would get it, and what C libraries print."""
+        self.held = held
+
+    def fileno(self) -> int:
+        return self.held
+
+    def write(self, text: str) -> int:
+        raise OutputError("stdout is closed; redirect it to a file or a pipe, or give -o OUT")
 
 
 def leave(code: int) -> None:
@@ -59,6 +76,8 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", INTERRUPTED, debug)
+    except Stopped as stop:
+        return fail(f"stopped by {stop.signal.name}", stop.exit_code, debug)
     except LogosError as error:
         return fail(str(error), error.exit_code, debug)
     except typer.TyperException as error:

@@ -56,9 +56,15 @@ class Request:
     samples: Sequence[int]
 
 
+NO_NUMBERS = "no numbers"
+# What a row's record says of it.
+NOT_NUMBERS = "the model's logits are not numbers (NaN or infinity); if many rows say so it is damaged: see logos inspect"
+
+
 @dataclass(frozen=True)
 class Generation:
-    """One answer. `logprob` is natural, summed over `tokens` (the stop token included), from raw logits."""
+    """One answer. `logprob` is natural, summed over `tokens` (the stop token included), from raw logits. `finish` is
+    `stop`, `length`, or `NO_NUMBERS` where the logits after `tokens` were NaN or infinite: all other answers go on."""
 
     row: int
     sample: int
@@ -120,7 +126,8 @@ class Engine(Protocol):
         self, pairs: Iterable[tuple[Sequence[int], Sequence[int]] | None]
     ) -> Iterator[npt.NDArray[np.float32] | None]:
         """`score` of each (prompt, continuation), bit for bit, in their order; read together as memory allows, a bounded
-        number of pairs ahead. A None comes back as None. Raises EngineError for an empty prompt and for more tokens
+        number of pairs ahead. A None comes back as None; where logits are no numbers, neither is the result.
+        Raises EngineError for an empty prompt and for more tokens
         than the model's context, after the results before it."""
         ...
 

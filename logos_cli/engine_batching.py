@@ -112,10 +112,7 @@ class BatchingEngine(ABC):
                 if beam
                 else Slots(context, sampler, sampling, ends, self.info.context, self.work)
             )
-            try:
-                yield from self._generations(slots, queue, streams, sampling.max_tokens)
-            except FloatingPointError as error:
-                raise self._damaged(error) from None
+            yield from self._generations(slots, queue, streams, sampling.max_tokens)
 
     @property
     def batch(self) -> int:
@@ -153,9 +150,6 @@ class BatchingEngine(ABC):
             if done.tokens is not tokens:  # samples of one branch come one after the other
                 tokens, text = done.tokens, self.decode(done.tokens)
             yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
-
-    def _damaged(self, error: FloatingPointError) -> EngineError:
-        return EngineError(f"{self.path}: {error}, the file is damaged; see: logos inspect {self.path}")
 
     def _cells(self, prompt: int, max_tokens: int) -> int:
         """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""
@@ -232,10 +226,7 @@ class BatchingEngine(ABC):
     def score_many(self, pairs: Iterable[Pair | None]) -> Iterator[npt.NDArray[np.float32] | None]:
         for window in Windows(pairs, self.info.context):
             texts = [text for text in window if text]
-            try:
-                found = iter(self._open_reader(texts).scores(texts) if texts else [])
-            except FloatingPointError as error:
-                raise self._damaged(error) from None
+            found = iter(self._open_reader(texts).scores(texts) if texts else [])
             for text in window:
                 yield next(found) if text else None
 

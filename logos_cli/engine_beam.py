@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logos_cli.engine import Request, Work
+from logos_cli.engine import NO_NUMBERS, Request, Work
 from logos_cli.engine_slots import Streams, rows_of_step
 from logos_cli.engine_tree import Finished
 from logos_cli.errors import EngineError, UsageError
@@ -119,12 +119,17 @@ class Beams:
         import numpy as np
 
         total = log_sum_exp(logits)
-        if not np.isfinite(total).all():
-            raise FloatingPointError("NaN or infinity among the logits")
+        bad = ~np.isfinite(total)
+        if bad.any():
+            logits = np.where(bad[:, None], np.float32(0), logits)
         ids = largest(logits, self.width)
         logprobs = (np.take_along_axis(logits, ids, axis=1) - total[:, None]).astype(np.float32)
         for search in searches:
-            search.beam = self._next(search, ids.tolist(), logprobs.tolist(), first)
+            if any(bad[one.stream - first] for one in search.live):
+                # What is likeliest cannot be told any more.
+                search.beam = [_Hypothesis((), 0.0, NO_NUMBERS, 0) for _ in search.request.samples]
+            else:
+                search.beam = self._next(search, ids.tolist(), logprobs.tolist(), first)
         self._settle(searches, first)
 
     def _next(self, search: _Search, ids: list[list[int]], logprobs: list[list[float]], first: int) -> list[_Hypothesis]:

@@ -124,7 +124,7 @@ class Reader:
         self.held: list[_Held | None] = [None] * context.streams
 
     def scores(self, texts: Sequence[Text]) -> list[Floats]:
-        """Log-probabilities [T - 1 - first] of each. Raises FloatingPointError for NaN or infinity."""
+        """Log-probabilities [T - 1 - first] of each; NaN or infinite where the logits are."""
         import numpy as np
 
         found = [np.empty(0, np.float32) for _ in texts]
@@ -208,8 +208,6 @@ class Reader:
                 rows = logits[keep - (start + n - begin) :][: end - begin]
                 raw = np.take_along_axis(rows, text.ids[begin + 1 : end + 1, None], axis=1)[:, 0]
                 score[begin:end] = raw - log_sum_exp(rows)
-                if not np.isfinite(score[begin:end]).all():
-                    raise FloatingPointError("NaN or infinity among the logits")
 
 
 class Windows:

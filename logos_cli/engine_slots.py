@@ -311,7 +311,7 @@ class Slots:
             if slot.ended and slot.forks:
                 fork = slot.forks.pop()
                 self._resume(place, _Slot(slot.branch.at(fork), slot.forks))
-            else:
+            elif not slot.ended:
                 self.tokens[place] = slot.branch.tokens[-1]
         if ended:
             self.trees = [tree for tree in self.trees if tree.unfinished]

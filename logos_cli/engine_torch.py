@@ -6,6 +6,7 @@ Only measuring uses it. It is slow: answers of one prompt are written together, 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint
-from logos_cli.engine import EngineInfo, EngineSettings, Generation, Request, Work
+from logos_cli.engine import NO_NUMBERS, EngineInfo, EngineSettings, Generation, Request, Work
 from logos_cli.engine_end import end_of_text
 from logos_cli.engine_scoring import Pair, Text
 from logos_cli.errors import CheckpointError, EngineError, MissingDependency
@@ -175,7 +176,9 @@ class TorchEngine:
             )
             tokens, logprobs = sampler.draw(logits, seen, np.array([answer.randoms[step] for answer in answers]))
             for answer, token, logprob in zip(answers, tokens.tolist(), logprobs.tolist(), strict=True):
-                if not answer.finish:
+                if not answer.finish and math.isnan(logprob):
+                    answer.finish = NO_NUMBERS
+                elif not answer.finish:
                     answer.tokens.append(token)
                     answer.logprob += logprob
                     answer.finish = "stop" if token in ends else "length" if step + 1 == budget else ""

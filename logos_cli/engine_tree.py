@@ -6,11 +6,12 @@ numbers that each draws with. Where they draw different tokens they part: one gr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logos_cli.engine import Request
+from logos_cli.engine import NO_NUMBERS, Request
 from logos_cli.sampling import Sampling, uniforms
 
 if TYPE_CHECKING:
@@ -94,7 +95,11 @@ class Branch:
 
     def part(self, tokens: Sequence[int], logprobs: Sequence[float]) -> tuple[list[Fork], list[Finished]]:
         """Each sample draws its token: the group of the first sample goes on here, the others become forks. Those that
-        have ended are finished; a branch that has ended itself is left with no samples."""
+        have ended are finished; a branch that has ended itself is left with no samples. A log-probability of NaN ends
+        all, without a token."""
+        if math.isnan(logprobs[0]):  # of the row, so of all
+            done, self.samples = self.tree.finished(self.samples, tuple(self.tokens), self.logprob, NO_NUMBERS), []
+            return [], done
         first, length = tokens[0], len(self.tokens)
         forks, done = list[Fork](), list[Finished]()
         going = self.samples

@@ -12,11 +12,13 @@ import mmap
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import ModelFileError
 from logos_cli.files import is_lfs_pointer
+from logos_cli.gguf_fingerprint import fingerprint, other_parts
 from logos_cli.gguf_seal import HEADER, header_sha256
 
 MAGIC = b"GGUF"
@@ -95,12 +97,15 @@ class GgufHeader:
         other programs copy them into files they make from ours."""
         return self.text(HEADER) == self.sha256
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Written at convert; of a foreign file the hash of its size and header."""
-        return (
-            self.text("logos.fingerprint") if self.sealed else hashlib.sha256(f"{self.size} {self.sha256}".encode()).hexdigest()
-        )
+        """Written at convert; of a foreign file the hash of header and data, of all its parts. Raises ModelFileError."""
+        if self.sealed:
+            return self.text("logos.fingerprint")
+        own = fingerprint(self.path, self.sha256, self.data_start, self.tensors)
+        others = [read_header(part) for part in other_parts(self.path, self.integer("split.count"))]
+        parts = [fingerprint(one.path, one.sha256, one.data_start, one.tensors) for one in others]
+        return hashlib.sha256(" ".join([own, *parts]).encode()).hexdigest() if parts else own
 
     @property
     def scheme(self) -> str:

@@ -12,8 +12,25 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stopped(SystemExit):
+    """A batch system's or a closed terminal's request to end, which ends a command as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        self.exit_code = 128 + number
+        super().__init__(self.exit_code)
+
+
+def stopped(number: int, _: Any) -> None:
+    """The handler of `STOPS`."""
+    raise Stopped(number)
+
+
 class Interrupt:
-    """Whether Ctrl-C came; llama.cpp's callbacks read it, since an exception raised inside them is lost."""
+    """Whether Ctrl-C or a signal to stop came; llama.cpp's callbacks read it, since an exception raised in them is lost."""
 
     def __init__(self) -> None:
         self.came = False
@@ -21,21 +38,29 @@ class Interrupt:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Interrupt]:
-    """Turn Ctrl-C into a flag while a C call runs, and into KeyboardInterrupt after it."""
+    """Turn Ctrl-C and the signals of `stopped` into a flag while a C call runs; after it they are what they would have been,
+    KeyboardInterrupt or Stopped."""
     state = Interrupt()
     # A script's background job has SIGINT ignored, and must go on ignoring it.
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield state
         return
 
-    def note(*_: Any) -> None:
-        state.came = True
+    first: list[int] = []
 
-    before = signal.signal(signal.SIGINT, note)
+    def note(number: int, _: Any) -> None:
+        state.came = True
+        first.append(number)
+
+    heard_of = [signal.SIGINT, *(number for number in STOPS if signal.getsignal(number) is stopped)]
+    before = {number: signal.signal(number, note) for number in heard_of}
     try:
         yield state
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if first and first[0] in STOPS:
+        raise Stopped(first[0])
     if state.came:
         raise KeyboardInterrupt
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from logos_cli.errors import OutputError, UsageError
+from logos_cli.file_lock import lock
 from logos_cli.files import atomic, check_output, sync_folder
+from logos_cli.finished_run import check_own, differences, sign
 
 Key = Sequence[str | int]
 _MARK = "logos settings"
@@ -19,27 +21,34 @@ _MARK = "logos settings"
 class Journal:
     """Values by key. With `out` they go line by line into OUT.partial, whose first line holds the settings.
 
-    Opening raises OutputError for an unfinished run that is not resumed, or one of other settings. `complete`: OUT is there
-    and nothing is left to resume.
+    Opening raises OutputError for an unfinished run that is not resumed, or one of other settings. `complete`: OUT is there,
+    of these settings, and nothing is left to resume. `damaged`: numbers of lines that could not be read; their values are
+    measured again.
     """
 
-    def __init__(self, out: Path | None, settings: dict[str, Any], resume: bool) -> None:
+    def __init__(
+        self, out: Path | None, settings: dict[str, Any], resume: bool, of_output: Mapping[str, Any] | None = None
+    ) -> None:
+        """`of_output`: settings that change the output only, and no value that is kept."""
         self.out, self.values = out, dict[str, Any]()
         self.stream: IO[bytes] | None = None
         self.complete = False
+        self.damaged: list[int] = []
+        self.finished = {**settings, **(of_output or {})}
         if out is None:
             return
         check_output(out)
         self.partial = out.with_name(out.name + ".partial")
         try:
             exists = self.partial.exists()
-            if exists and not resume:
-                raise OutputError(f"{self.partial} holds an unfinished run; add --resume to go on, or remove it")
             if resume and not exists and out.exists():
+                check_own(out, self.finished)
                 self.complete = True
                 return
             self.stream = self.partial.open("r+b" if exists else "x+b")
-            self._lock()
+            lock(self.stream, self.partial)
+            if exists and not resume:
+                raise OutputError(f"{self.partial} holds an unfinished run; add --resume to go on, or remove it")
             if exists:
                 self._take_up(settings)
             else:
@@ -53,40 +62,30 @@ class Journal:
             self.close()
             raise
 
-    def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:
-            return
-        assert self.stream is not None
-        try:
-            fcntl.flock(self.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"{self.partial} is being written by another run; wait for it, or write elsewhere") from None
-
     def _take_up(self, settings: dict[str, Any]) -> None:
-        """Read the whole lines, cut off a last one that a kill left unfinished."""
+        """Read the whole lines, cut off a last one that a kill left unfinished, pass over damaged ones."""
         assert self.stream is not None
         kept, before = 0, None
-        for line in self.stream:
+        for number, line in enumerate(self.stream, 1):
+            if not line.endswith(b"\n"):
+                break
             try:
-                found: Any = json.loads(line) if line.endswith(b"\n") else None
+                found: Any = json.loads(line)
                 if before is None:
                     before = dict[str, Any](found[_MARK])
                 else:
                     self.values[_name(found["key"])] = found["value"]
             except (ValueError, TypeError, KeyError):
-                break
+                if before is None:
+                    break
+                self.damaged.append(number)
             kept += len(line)
         if before is None:
             if self.partial.stat().st_size:
                 raise OutputError(f"{self.partial} is no unfinished run of this command; move it away, or write elsewhere")
             self._write({_MARK: settings})  # killed before the first line
             return
-        plain = json.loads(json.dumps(settings))
-        changed = [key for key in sorted({*before, *plain}) if before.get(key) != plain.get(key)]
-        if changed:
-            told = ", ".join(f"{key} was {str(before.get(key))[:60]}, is {str(plain.get(key))[:60]}" for key in changed)
+        if told := differences(before, settings):
             raise OutputError(f"{self.partial} cannot be resumed: {told}; give the old values, or remove it")
         self.stream.seek(kept)
         self.stream.truncate(kept)
@@ -116,9 +115,10 @@ class Journal:
         self.discard()
 
     def discard(self) -> None:
-        """Remove the partial file: the output is there."""
+        """Remove the partial file, the output is there; beside it stays what it is of."""
         if self.out is None:
             return
+        sign(self.out, self.finished)
         self.close()
         with suppress(OSError):
             os.unlink(self.partial)
@@ -130,6 +130,13 @@ class Journal:
             with suppress(OSError):
                 self.stream.close()
             self.stream = None
+
+    def damage(self) -> str | None:
+        """What to say of lines that could not be read."""
+        if not self.damaged:
+            return None
+        more = f" and {len(self.damaged) - 1} more are" if len(self.damaged) > 1 else " is"
+        return f"{self.partial}: line {self.damaged[0]}{more} damaged and measured again; all others are kept"
 
 
 def check_inputs(out: Path | None, resume: bool, inputs: Iterable[str | Path | None]) -> None:

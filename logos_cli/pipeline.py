@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from logos_cli.ahead import Ahead
 from logos_cli.answers import NOTHING, Answer, Prompt
-from logos_cli.engine import Engine, Generation, Request
+from logos_cli.engine import NO_NUMBERS, NOT_NUMBERS, Engine, Generation, Request
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError
 from logos_cli.pocket_vote import CONSENSUS, merged
@@ -53,9 +54,22 @@ class Done:
     samples: int = 0
 
 
+class Samples(Protocol):
+    """Where records wait that are not due yet, so that a later run need not draw them again."""
+
+    def known(self, row: int) -> Sequence[Record]:
+        """What an earlier run has kept of a row: samples, or all of its final records."""
+        ...
+
+    def keep_sample(self, record: Record) -> None:
+        """Store a sample of a row whose records leave together."""
+        ...
+
+
 @dataclass
 class _Pending:
-    """A row on its way: the record all its answers share, those that came, and which is due next."""
+    """A row on its way: the record all its answers share, those that came, and which is due next. `whole`: its final
+    records, where nothing is left to do."""
 
     base: Record
     wanted: Sequence[int]
@@ -64,10 +78,14 @@ class _Pending:
     arrived: dict[int, Record] = field(default_factory=dict)
     due: int = 0
     last: tuple[tuple[int, ...], Record] | None = None  # the tokens of the answer that came last, and its record
+    whole: Sequence[Record] = ()
 
 
-def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None) -> Iterator[Record]:
-    """Records in input order. Rows and samples in `done` are left out; everything else is as if they were not.
+def generate_records(
+    rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None, kept: Samples | None = None
+) -> Iterator[Record]:
+    """Records in input order. Rows and samples in `done` are left out, those that `kept` knows are not drawn again;
+    everything else is as if they were not.
 
     Rows are read by a thread: while none is there, answers are written. An error of `rows` is raised after the records of
     the rows before it.
@@ -95,25 +113,41 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
             if row.ordinal < done.row or first >= plan.samples:
                 continue
+            known = kept.known(row.ordinal) if kept else ()
+            whole = [record for record in known if record.failed or record.rank is not None]
+            if whole:
+                queue.append(_Pending(whole[0], (), whole=whole))
+                yield None
+                continue
             pending, tokens = admit(row, plan, engine, first)
             queue.append(pending)
-            if not tokens:
+            if not plan.beam:  # a beam is searched as a whole
+                wanted = set(pending.wanted)
+                pending.arrived = {one.sample: one for one in known if one.sample is not None and one.sample in wanted}
+            missing = [sample for sample in pending.wanted if sample not in pending.arrived]
+            if not missing:
                 if not waiting:
                     yield None  # its record can leave now
                 continue
             waiting[row.ordinal] = pending
-            yield Request(row.ordinal, tokens, pending.wanted)
+            yield Request(row.ordinal, tokens, missing)
 
     try:
         for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single, plan.beam):
-            if generation is not None:
-                pending = waiting[generation.row]
+            if generation is not None and (pending := waiting.get(generation.row)):  # else its row has ended in an error
                 # Samples of one branch come one after the other and share their tokens.
                 if pending.last is None or pending.last[0] is not generation.tokens:
-                    pending.last = (generation.tokens, answer_record(pending, generation, plan.task))
-                pending.arrived[generation.sample] = replace(pending.last[1], sample=generation.sample)
-                if len(pending.arrived) == len(pending.wanted) - pending.due:
+                    pending.last = (generation.tokens, answer_record(pending, generation, plan))
+                record = replace(pending.last[1], sample=None if pending.last[1].failed else generation.sample)
+                pending.arrived[generation.sample] = record
+                if record.failed:
+                    pending.base, pending.wanted, pending.arrived = record, (), {}
                     del waiting[generation.row]
+                else:
+                    if kept and plan.top is not None and not plan.beam:
+                        kept.keep_sample(record)
+                    if len(pending.arrived) == len(pending.wanted) - pending.due:
+                        del waiting[generation.row]
             yield from ready(queue, plan)
         yield from ready(queue, plan)
         if failed:
@@ -171,8 +205,17 @@ def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine:
     return None
 
 
-def answer_record(pending: _Pending, generation: Generation, task: Task) -> Record:
-    base = pending.base
+def answer_record(pending: _Pending, generation: Generation, plan: Plan) -> Record:
+    """The record of one sample; or that of its row, if the model gives no numbers for the prompt or for all that was asked
+    of it."""
+    base, task = pending.base, plan.task
+    if generation.finish == NO_NUMBERS:
+        if not generation.tokens or plan.samples == 1:
+            return replace(base, error=NOT_NUMBERS)
+        return replace(
+            base, sample=generation.sample, error=NOT_NUMBERS, text=generation.text, tokens=len(generation.tokens),
+            logprob=round(generation.logprob, 4),
+        )  # fmt: skip
     answer: Answer = task.parse(generation.text, generation.finish, pending.prompt)
     reaction = task.reaction(base.input, answer.smiles) if task.reaction and answer.valid else None
     own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
@@ -188,7 +231,7 @@ def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
     while queue:
         head = queue[0]
         if not head.wanted:
-            yield head.base
+            yield from head.whole or (head.base,)
         elif plan.top is not None:
             if len(head.arrived) < len(head.wanted):
                 return

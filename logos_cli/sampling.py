@@ -96,12 +96,13 @@ def log_sum_exp(logits: Floats) -> Doubles:
 
     found = np.empty(len(logits), np.float64)
     scratch: Floats | None = None
-    for start, stop in _blocks(logits):
-        block = logits[start:stop]
-        scratch = np.empty_like(block) if scratch is None else scratch[: stop - start]
-        top = block.max(axis=1)
-        np.exp(np.subtract(block, top[:, None], out=scratch), out=scratch)
-        found[start:stop] = np.log(scratch.sum(axis=1).astype(np.float64)) + top
+    with np.errstate(invalid="ignore"):  # a row with infinities becomes NaN, which the caller looks for
+        for start, stop in _blocks(logits):
+            block = logits[start:stop]
+            scratch = np.empty_like(block) if scratch is None else scratch[: stop - start]
+            top = block.max(axis=1)
+            np.exp(np.subtract(block, top[:, None], out=scratch), out=scratch)
+            found[start:stop] = np.log(scratch.sum(axis=1).astype(np.float64)) + top
     return found
 
 
@@ -161,7 +162,7 @@ class Sampler:
 
         `logits` [B, V] float32 is used as scratch space and left as it was; `seen[b]` are the distinct ids of slot
         b's prompt and output (needed only with a repetition penalty); `u` [S] are uniform numbers in [0, 1).
-        Raises FloatingPointError for logits that are no numbers.
+        A row whose logits are no numbers gives log-probability NaN, and its tokens mean nothing.
         """
         import numpy as np
 
@@ -192,8 +193,9 @@ class Sampler:
         import numpy as np
 
         total = log_sum_exp(logits)
-        if not np.isfinite(total).all():
-            raise FloatingPointError("NaN or infinity among the logits")
+        if (bad := ~np.isfinite(total)).any():
+            logits = np.where(bad[:, None], np.float32(0), logits)
+            total[bad] = np.nan
         penalty = np.float32(self.settings.repetition_penalty)
         where: tuple[Any, Any] | None = None
         if penalty != 1:

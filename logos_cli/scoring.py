@@ -6,13 +6,14 @@ after its pocket; its end marker, or the tokenizer's end token, counts as `gener
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from logos_cli.engine import Engine
+from logos_cli.engine import NOT_NUMBERS, Engine
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError, residues
 from logos_cli.known import Known, of_record, of_row, shown_of
@@ -137,8 +138,10 @@ def tokens(known: Known, engine: Engine) -> tuple[tuple[int, ...], tuple[int, ..
 def filled_in(waiting: _Waiting, found: npt.NDArray[np.float32] | None, texts: Sequence[str]) -> ScoreRecord:
     if found is None:
         return waiting.record
+    if not math.isfinite(total := float(found.sum(dtype="float64"))):
+        return replace(waiting.record, error=NOT_NUMBERS)
     each = [(texts[token], float(value)) for token, value in zip(waiting.tokens, found, strict=True)] if texts else None
-    return replace(waiting.record, logprob=float(found.sum(dtype="float64")), tokens=len(found), each=each)
+    return replace(waiting.record, logprob=total, tokens=len(found), each=each)
 
 
 def ranked(group: Sequence[ScoreRecord]) -> Iterator[ScoreRecord]:

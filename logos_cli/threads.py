@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from logos_cli.cgroups import cores
 from logos_cli.errors import UsageError
-from logos_cli.memory import own_groups
 
 
 def physical_cores() -> int:
@@ -22,21 +22,8 @@ def physical_cores() -> int:
     return max(1, len(seen))
 
 
-def cgroup_cores() -> float:
-    """The CPU quota of this container, in cores; infinity without one."""
-    least = float("inf")
-    for group in own_groups():
-        try:
-            quota, period = (group / "cpu.max").read_text().split()
-            if quota != "max":
-                least = min(least, int(quota) / int(period))
-        except (OSError, ValueError):
-            continue
-    return least
-
-
 def default_threads() -> int:
-    limits = [float(physical_cores()), cgroup_cores()]
+    limits = [float(physical_cores()), cores()]
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if slurm.isdigit():
         limits.append(float(slurm))

@@ -7,10 +7,13 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from logos_cli import gguf_fingerprint
 from logos_cli.errors import ModelFileError
 from logos_cli.gguf_header import read_header
 
@@ -100,3 +103,42 @@ def test_a_foreign_file_gets_a_fingerprint(tmp_path: Path, tiny_gguf: Callable[[
     assert len(foreign.fingerprint) == 64 and foreign.fingerprint != ours.fingerprint
     (tmp_path / "longer.gguf").write_bytes(raw + b"\0")
     assert read_header(tmp_path / "longer.gguf").fingerprint != foreign.fingerprint
+
+
+@pytest.mark.parametrize("whole", [gguf_fingerprint.WHOLE, 0], ids=["whole", "sampled"])
+def test_a_foreign_files_fingerprint_covers_its_data(
+    whole: int, tmp_path: Path, tiny_gguf: Callable[[str], Path], private_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gguf_fingerprint, "WHOLE", whole)
+    path = tmp_path / "foreign.gguf"
+    path.write_bytes(tiny_gguf("bf16").read_bytes().replace(b"logos.", b"other."))
+    first, times = read_header(path), path.stat()
+    assert read_header(path).fingerprint == first.fingerprint, "from the cache"
+    for tensor in (first.tensors[0], first.tensors[-1]):
+        raw = bytearray(path.read_bytes())
+        raw[first.data_start + tensor.offset + 1] ^= 1
+        path.write_bytes(raw)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # in place, and no later by its own word
+        assert read_header(path).fingerprint != first.fingerprint
+
+
+def test_all_parts_of_a_split_file_count(tmp_path: Path, private_cache: Path) -> None:
+    def part(number: int, value: int) -> Path:
+        path = tmp_path / f"m-{number:05}-of-00002.gguf"
+        writer = gguf.GGUFWriter(path, "llama")
+        writer.add_uint16("split.no", number - 1)
+        writer.add_uint16("split.count", 2)
+        writer.add_tensor(f"t{number}", np.full(32, value, np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return path
+
+    first, second = part(1, 1), part(2, 2)
+    before = read_header(first).fingerprint
+    part(2, 3)
+    assert read_header(first).fingerprint != before
+    second.unlink()
+    with pytest.raises(ModelFileError, match=r"m-00002-of-00002\.gguf is missing"):
+        _ = read_header(first).fingerprint

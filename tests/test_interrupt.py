@@ -80,6 +80,38 @@ def test_while_quantizing(command: list[str], private_cache: Path, nano_bf16: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["term", "hup"])
+def test_a_batch_system_ends_it_like_ctrl_c(
+    number: signal.Signals, private_cache: Path, nano_bf16: Path, tmp_path: Path
+) -> None:
+    """In the middle of a decode and of a quantization; the run can be resumed."""
+    out, partial, target = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial", tmp_path / "q"
+    child = started("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out)
+    wait_for(lambda: partial.exists() and partial.stat().st_size > 1000, child)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=20)
+    assert (child.returncode, err) == (128 + number, f"logos: stopped by {number.name}\n")
+    assert partial.exists() and not out.exists()
+    target.mkdir()
+    child = started("quantize", nano_bf16, "-o", target / "q.gguf", "--type", "iq4_xs", "--threads", "1")
+    wait_for(lambda: bool(list(target.iterdir())), child)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=20)
+    assert (child.returncode, err) == (128 + number, f"logos: stopped by {number.name}\n") and not list(target.iterdir())
+
+
+def test_a_signal_in_the_middle_of_a_call_into_c_comes_after_it() -> None:
+    before = signal.signal(signal.SIGTERM, interrupt.stopped)
+    try:
+        with pytest.raises(interrupt.Stopped) as stop, interrupt.deferred_interrupt() as state:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            assert state.came, "and no exception yet, which llama.cpp's callbacks would lose"
+        assert stop.value.exit_code == 143 and signal.getsignal(signal.SIGTERM) is interrupt.stopped
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_while_a_call_into_c_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a context zeroes gigabytes; it is left behind, and what it uses is not freed under it."""
     monkeypatch.setattr(interrupt, "_left", threading.Event())

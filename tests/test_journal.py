@@ -27,14 +27,29 @@ def test_what_was_measured_is_there_again(tmp_path: Path) -> None:
     last = Journal(out, SETTINGS, resume=True)
     assert last.get("tokens", 1) == 7
     last.finish("{}\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.json.run"]
+
+
+def test_damage_costs_what_it_hit(tmp_path: Path) -> None:
+    out, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
+    journal = Journal(out, SETTINGS, resume=False)
+    for number in range(3):
+        journal.put(number, number)
+    journal.close()
+    lines = partial.read_bytes().splitlines(keepends=True)
+    partial.write_bytes(lines[0] + lines[1] + b"\0" * 20 + b"\n" + lines[3])
+    again = Journal(out, SETTINGS, resume=True)
+    assert [again.get(number) for number in range(3)] == [0, None, 2]
+    assert "line 3 is damaged" in (again.damage() or "")
+    again.close()
 
 
 def test_it_is_not_mixed_up(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     first = Journal(out, SETTINGS, resume=False)
-    with pytest.raises(OutputError, match="being written by another run"):
-        Journal(out, SETTINGS, resume=True)
+    for resume in (True, False):
+        with pytest.raises(OutputError, match="being written by another run"):
+            Journal(out, SETTINGS, resume)
     first.close()
     with pytest.raises(OutputError, match="add --resume"):
         Journal(out, SETTINGS, resume=False)
@@ -60,8 +75,16 @@ def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
 
 def test_after_completion_nothing_is_left_to_do(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    out.write_text("{}")
-    assert Journal(out, SETTINGS, resume=True).complete and [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    Journal(out, SETTINGS, resume=False, of_output={"budget": "4.5"}).finish("{}")
+    assert Journal(out, SETTINGS, resume=True, of_output={"budget": "4.5"}).complete
+    with pytest.raises(OutputError, match=r"of another run: budget was '4.5', is '5'"):
+        Journal(out, SETTINGS, resume=True, of_output={"budget": "5"})
+    out.write_text("[]")
+    with pytest.raises(OutputError, match="was changed since its run wrote it"):
+        Journal(out, SETTINGS, resume=True, of_output={"budget": "4.5"})
+    (tmp_path / "out.json.run").unlink()
+    with pytest.raises(OutputError, match="nothing says which run wrote it"):
+        Journal(out, SETTINGS, resume=True)
 
 
 def test_an_input_is_no_output(tmp_path: Path) -> None:

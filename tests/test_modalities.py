@@ -15,7 +15,10 @@ import pytest
 from conftest import Run
 
 from logos_cli.chem import canonical, lenient, written
+from logos_cli.commands.pocket_files import PocketFiles
 from logos_cli.residues import STANDARD
+from logos_cli.row import Row
+from logos_cli.structures import Site
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BRD = EXAMPLES / "4cup.cif.gz"
@@ -41,6 +44,16 @@ def test_an_antibody_goes_on_from_its_first_residues(logos_here: Logos, tmp_path
         assert record["input"] == "EVQLVESGGGLVQPGGSLRLSCAAS" and record["id"] == "vh"
         assert not record["valid"] or record["answer"].startswith(record["input"])
     assert bad["id"] == "bad" and "'X' at residue 4" in bad["error"]
+
+
+def test_a_resumed_run_names_its_bfactor_files_as_the_first_did(tmp_path: Path) -> None:
+    """Structures of one name keep apart, and those of rows that are done are not held."""
+    site = Site("A", ("1",), (), None)
+    rows = [Row(number, "same" if number < 3 else "other", "M", kind="sequence", site=site) for number in range(4)]
+    whole, resumed = PocketFiles(tmp_path), PocketFiles(tmp_path)
+    assert list(whole.kept(rows)) == rows and list(resumed.kept(rows, done=2)) == rows
+    assert [name for _, name in whole.rows.values()] == ["same", "same_2", "same_3", "other"]
+    assert resumed.rows == {number: whole.rows[number] for number in (2, 3)}
 
 
 def test_binding_sites_of_a_structure_and_its_bfactors(logos_here: Logos, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.errors import InputError, TokenizerError
+from logos_cli.gguf_header import read_header
 from logos_cli.pipeline import Done, Plan, generate_records, ranked
 from logos_cli.records import Record
 from logos_cli.row import Row
@@ -84,6 +85,54 @@ def test_ranking_by_count_then_logprob_then_sample() -> None:
     assert list(ranked(base, list(reversed(given)), 3)) == found
     (none,) = ranked(base, given[-1:], 3)
     assert none.failed and none.error == "no valid answer in 1 samples"
+
+
+class Shelf:
+    """Samples of a run that is cut, for the next."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def known(self, row: int) -> list[Record]:
+        return [record for record in self.records if record.row == row]
+
+    def keep_sample(self, record: Record) -> None:
+        self.records.append(record)
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_a_row_of_top_goes_on_from_its_samples(engine: Any, count: int) -> None:
+    """With some, and with all of them; only the missing are drawn."""
+    shelf = Shelf()
+    whole = records([ROWS[0]], engine, 8, top=2, kept=shelf)
+    assert sorted(record.sample or 0 for record in shelf.records) == list(range(8))
+    shelf.records = shelf.records[:count]
+    assert records([ROWS[0]], engine, 8, top=2, kept=shelf) == whole
+    assert len(shelf.records) == 8
+
+
+@pytest.mark.parametrize(("samples", "top"), [(1, None), (3, None), (4, 1)])
+def test_logits_that_are_no_numbers_cost_their_row_only(
+    nano_bf16: Path, tmp_path: Path, open_model: Any, samples: int, top: int | None
+) -> None:
+    """One token's embedding is NaN; the rows without it get the answers that they get anyway."""
+    healthy = open_model(nano_bf16)
+    rows = [Row(0, "a", "CCOC(=O)C"), Row(1, "b", "CC#N"), Row(2, "c", "CCOC(=O)C")]
+    first, bad, _ = (set(healthy.encode(TASKS["retro"].prompt(row).text)) for row in rows)
+    header = read_header(nano_bf16)
+    table = next(tensor for tensor in header.tensors if tensor.name == "token_embd.weight")
+    width = table.nbytes // table.shape[1]
+    raw = bytearray(nano_bf16.read_bytes())
+    at = header.data_start + table.offset + min(bad - first) * width
+    raw[at : at + width] = b"\xff\x7f" * (width // 2)  # NaN in bf16
+    (tmp_path / "nan.gguf").write_bytes(raw)
+    expected, found = records(rows, healthy, samples, top), records(rows, open_model(tmp_path / "nan.gguf"), samples, top)
+    (failed,) = [record for record in found if record.row == 1]
+    assert failed.failed and "not numbers" in (failed.error or "")
+    drawn = {(r.row, r.sample, r.text) for r in found if r.error is None}
+    assert {row for row, _, _ in drawn} == {0, 2}
+    # An answer may meet the token itself, and --top then has other samples to choose from.
+    assert top or drawn <= {(r.row, r.sample, r.text) for r in expected}
 
 
 def test_rows_are_read_as_slots_fall_free(engine: Any) -> None:

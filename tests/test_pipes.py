@@ -169,6 +169,34 @@ def test_a_closed_pipe_ends_with_141(private_cache: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_closed_stdout_is_said(private_cache: Path) -> None:
+    done = shell("echo CCO | logos generate retro >&-")
+    assert done.returncode == 1 and "stdout is closed" in done.stderr.splitlines()[-1]
+
+
+def test_names_say_what_is_written(logos_here: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(logos_here("generate", "retro", "-o", "-", *FAST, stdin="CCO\n").lines) == 1
+    for arguments in (
+        ["convert", "nano", "-o", "x.onnx"], ["convert", "nano", "-o", "x.gguf", "--to", "onnx"],
+        ["convert", "nano", "-o", "-"],
+        ["quantize", "nano", "-o", "x.onnx"], ["generate", "molecule", "-o", "x.gguf"], ["generate", "molecule", "-o", "x.csv"],
+        ["generate", "molecule", "-o", "x.jsonl.gz"], ["score", "x.smi", "-o", "x.html"],
+        ["bench", "latency", "nano", "-o", "x.html"],
+    ):  # fmt: skip
+        found = logos_here(*arguments, stdin="CCO\n")
+        assert found.code == 2 and " -o " in f" {found.err} ", (arguments, found.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumed_pipe_must_bring_the_same_rows(logos: Callable[..., Run], tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    assert logos("generate", "retro", "-o", out, *FAST, stdin="CCO\nCCN\n").code == 0
+    assert "complete" in logos("generate", "retro", "-o", out, *FAST, "--resume", stdin="CCO\nCCN\n").err
+    other = logos("generate", "retro", "-o", out, *FAST, "--resume", stdin="CCO\nCCC\n")
+    assert other.code == 1 and "of other input rows" in other.err
+
+
 def test_retro_feeds_react(private_cache: Path) -> None:
     done = shell(f"logos generate retro {DRUGS} --limit 3 -n 4 --valid-only | logos generate react -")
     assert done.returncode == 0
@@ -236,7 +264,10 @@ def test_kill_and_resume_lose_nothing(logos: Callable[..., Run], tmp_path: Path,
     assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
     again = logos(*arguments, out, "--resume")
     assert again.code == 0 and "complete" in again.err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["o.jsonl", "whole.jsonl"]
+    names = ["o.jsonl", "o.jsonl.run", "whole.jsonl", "whole.jsonl.run"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    other = logos("generate", "react", DRUGS, *arguments[3:], out, "--resume")
+    assert other.code == 1 and "of another run: task was 'retro', is 'react'" in other.err
 
 
 def size(out: Path) -> int:

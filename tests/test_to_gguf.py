@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,19 @@ def test_equal_checkpoints_have_equal_fingerprints(tiny: Path, tmp_path: Path) -
     prints = [to_gguf(opened, read_vocab(opened), tmp_path / name, "bf16", lambda _: None) for name in "ab"]
     assert prints[0] == prints[1] == read_header(tmp_path / "a").fingerprint
     assert to_gguf(opened, read_vocab(opened), tmp_path / "c", "f16", lambda _: None) != prints[0]
+
+
+def test_the_fingerprint_covers_what_changes_an_answer(tiny: Path, tmp_path: Path) -> None:
+    opened = Checkpoint.open(tiny)
+
+    def made(**changes: Any) -> str:
+        return to_gguf(opened, replace(read_vocab(opened), **changes), tmp_path / "m", "bf16", lambda _: None)
+
+    vocab = read_vocab(opened)
+    other_end, other_types = read_vocab(opened).special, [1, *vocab.types[1:]] if vocab.types[0] != 1 else [3, *vocab.types[1:]]
+    other_end.special_token_ids["eos"] = 7
+    prints = [made(), made(adds_bos=not vocab.adds_bos), made(types=other_types), made(special=other_end)]
+    assert len(set(prints)) == 4
 
 
 @pytest.mark.peer

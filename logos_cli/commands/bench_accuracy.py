@@ -83,12 +83,15 @@ def accuracy(
     from logos_cli.console import note, progress, show_table
     from logos_cli.engine import EngineSettings
     from logos_cli.journal import Journal, check_inputs
+    from logos_cli.output_names import check_name, file_or_stdout
     from logos_cli.tasks import task_named
 
     if data is not None and task is None:
         raise UsageError("--data needs --task: what is asked of its rows, for example retro")
     if data == "-" and resume:
         raise UsageError("--resume cannot read stdin a second time; give --data a file")
+    if (out := file_or_stdout(out)) is not None:
+        check_name(out, "json", "logos bench report makes a page of it")
     check_inputs(out, resume, (*models, baseline, data, novel_against))
     chosen = task_named(task) if task else None
     paths = [model_path(name) for name in models]
@@ -114,6 +117,8 @@ def accuracy(
         if journal.complete:
             note(f"{out} is complete; nothing to resume")
             return
+        if told := journal.damage():
+            note(told)
         if rows is None:
             note(f"the baseline writes its own test: {texts} samples of each modality it knows")
             sequences = work.write_texts(base.engine, texts, max_tokens, seed, journal)

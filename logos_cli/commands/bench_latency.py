@@ -62,10 +62,13 @@ def latency(
     from logos_cli.console import note, progress, show_table
     from logos_cli.journal import Journal, check_inputs
     from logos_cli.model_file import read_model_file
+    from logos_cli.output_names import check_name, file_or_stdout
     from logos_cli.row import Row
     from logos_cli.tasks import task_named
     from logos_cli.threads import chosen_threads
 
+    if (out := file_or_stdout(out)) is not None:
+        check_name(out, "json", "logos bench report makes a page of it")
     check_inputs(out, resume, (*models, data))
     chosen = task_named(task)
     paths = [model_path(name) for name in models]
@@ -91,6 +94,8 @@ def latency(
     if journal.complete:
         note(f"{out} is complete; nothing to resume")
         return
+    if told := journal.damage():
+        note(told)
     try:
         with progress("measuring", rounds * len(headers), "rounds") as bar:
             document = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))

@@ -61,6 +61,7 @@ def convert(
     from logos_cli.checkpoint import Checkpoint
     from logos_cli.convert.bundled import NANO, nano_checkpoint
     from logos_cli.files import check_output
+    from logos_cli.output_names import check_name, check_no_stream
     from logos_cli.quant.schemes import scheme_named
 
     if activations and (to is not Target.onnx or portable or (type or "").lower() not in ("int8", "int4")):
@@ -69,6 +70,8 @@ def convert(
         raise UsageError("--portable exports the whole vocabulary; leave out --trim-vocab")
     if portable and to is not Target.onnx:
         raise UsageError("--portable is for --to onnx")
+    check_no_stream(out)
+    check_name(out, to.value, "give --to, or another name")
     folder = nano_checkpoint() if checkpoint == NANO else Path(checkpoint)
     if to is Target.onnx:
         if dry_run:

@@ -125,6 +125,7 @@ def generate(
     from logos_cli.console import note
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
+    from logos_cli.output_names import check_name, file_or_stdout
     from logos_cli.pipeline import Plan
     from logos_cli.pocket_vote import CONSENSUS
     from logos_cli.row import CUTOFF, Reading
@@ -132,6 +133,8 @@ def generate(
     from logos_cli.tasks import task_named
 
     chosen = task_named(task, form.value if form else None)
+    if (out := file_or_stdout(out)) is not None:
+        check_name(out, format.value, "give --format, or another name")
     if resume and out is None:
         raise UsageError("--resume needs -o OUT: what went to stdout cannot be taken up again")
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
@@ -171,7 +174,7 @@ def generate(
             "props": list(annotation.props),
         }
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
-        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume)
+        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows)
         if output is None:
             note(f"{out} is complete; nothing to resume")
             return
@@ -183,7 +186,7 @@ def generate(
             return annotation.of(record)
 
         total = total_rows(input, reading, limit)
-        seconds = run(files.kept(rows) if files else rows, plan, engine, output, total, complete)
+        seconds = run(files.kept(rows, output.done.row) if files else rows, plan, engine, output, total, complete)
         if files:
             note(files.told())
         note(summary(output.tally, before, seconds, blank.lines))

@@ -73,8 +73,10 @@ def open_output(
     described: dict[str, Any],
     wanted: tuple[str, ...],
     resume: bool,
+    rows: Iterable[Row],
 ) -> StandardOutput | FileOutput | None:
-    """The place for records; None if `out` is complete. `wanted`: what each record has besides."""
+    """The place for records; None if `out` is complete. `wanted`: what each record has besides. `rows` are read only to
+    compare them with those of a complete `out`."""
     from dataclasses import asdict
 
     from logos_cli.records import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
@@ -95,8 +97,8 @@ def open_output(
         "top": plan.top, "beam_width": plan.beam, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
         **({"rows": engine.info.rows} if engine.info.rows else {}), **asdict(plan.sampling), **described,
     }  # fmt: skip
-    file = FileOutput(out, formatter, keep, whole_rows=plan.top is not None)
-    return file if file.open(settings, resume) else None
+    file = FileOutput(out, formatter, keep, plan.top is not None, plan.warn)
+    return file if file.open(settings, resume, rows) else None
 
 
 def run(
@@ -115,7 +117,7 @@ def run(
     samples = plan.samples * total if total is not None else None
     with progress(plan.task.name, samples, "answers") as bar:
         bar.advance(output.done.row * plan.samples + output.done.samples)
-        for record in generate_records(rows, plan, engine, output.done):
+        for record in generate_records(output.watched(rows), plan, engine, output.done, output.samples):
             output.write(complete(record))
             bar.advance(1 if plan.top is None and not record.failed else plan.samples if (record.rank or 1) == 1 else 0)
     output.finish()

@@ -27,29 +27,34 @@ class PocketFiles:
         except OSError as error:
             raise OutputError(f"{folder}: {error.strerror}; give a folder for --bfactors") from error
         self.folder = folder
-        self.sites: dict[int, Site | None] = {}
+        self.rows: dict[int, tuple[Site | None, str]] = {}
         self.names: set[str] = set()
-        self.without = 0
+        self.written = self.without = 0
 
-    def kept(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def kept(self, rows: Iterable[Row], done: int = 0) -> Iterator[Row]:
+        """The same rows. The first `done` have their files; names go by the order of the input, so that a resumed run gives
+        each the one it would have had."""
         for row in rows:
-            self.sites[row.ordinal] = row.site
+            name = re.sub(r"[^\w.+-]", "_", row.id) or "structure"
+            if row.site is not None:
+                name = name if name not in self.names else f"{name}_{row.ordinal + 1}"
+                self.names.add(name)
+            if row.ordinal >= done:
+                self.rows[row.ordinal] = row.site, name
             yield row
 
     def write(self, record: Record) -> None:
         from logos_cli.structures import frequencies_as_bfactors
 
-        site = self.sites.pop(record.row, None)
+        site, name = self.rows.pop(record.row, (None, ""))
         if site is None or record.frequency is None:
             self.without += 1
             return
         suffix, text = frequencies_as_bfactors(site, record.frequency)
-        name = re.sub(r"[^\w.+-]", "_", record.id) or "structure"
-        name = f"{name}_pocket{suffix}" if name not in self.names else f"{name}_{record.row + 1}_pocket{suffix}"
-        self.names.add(name.removesuffix(f"_pocket{suffix}"))
-        with atomic(self.folder / name) as beside:
+        self.written += 1
+        with atomic(self.folder / f"{name}_pocket{suffix}") as beside:
             beside.write_text(text, encoding="utf-8")
 
     def told(self) -> str:
         more = f"; none for {counted(self.without, 'row')} without a structure or an answer" if self.without else ""
-        return f"{self.folder}: {counted(len(self.names), 'structure')} with B-factors{more}"
+        return f"{self.folder}: {counted(self.written, 'structure')} with B-factors{more}"

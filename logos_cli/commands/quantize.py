@@ -64,6 +64,7 @@ def quantize(
     """
     from logos_cli.commands.models import model_path
     from logos_cli.model_file import is_onnx
+    from logos_cli.output_names import check_name, check_no_stream
     from logos_cli.quant.schemes import scheme_named
 
     if budget is not None and type is not None:
@@ -73,6 +74,8 @@ def quantize(
         raise UsageError(f"{option} is for --calibrate or --budget")
     source = model_path(model)
     told: dict[str, Any] = {}
+    check_no_stream(out)
+    check_name(out, "onnx" if is_onnx(source) else "gguf", "name it after what MODEL is")
     if is_onnx(source):
         from logos_cli.commands.onnx_output import quantize_onnx
 

@@ -113,8 +113,11 @@ def opened_journal(asked: Asked, header: GgufHeader, given: Sequences | None, re
     from logos_cli.journal import Journal
 
     texts = given.digest if given else sha256(ready) if ready else "own samples"
-    journal = Journal(asked.out, {"model": header.fingerprint, "texts": texts}, asked.resume)
+    settings = {"model": header.fingerprint, "texts": texts}
+    journal = Journal(asked.out, settings, asked.resume, of_output={"budget": str(asked.budget)})
     opened.callback(journal.close)
+    if told := journal.damage():
+        note(told)
     return journal
 
 

@@ -83,11 +83,14 @@ def score(
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
     from logos_cli.mutants import Mutations
+    from logos_cli.output_names import check_name, file_or_stdout
     from logos_cli.row import CUTOFF, Reading
     from logos_cli.score_records import ScoreFormatter
     from logos_cli.scoring import CHAINS, ScorePlan, score_records
     from logos_cli.tasks import task_named
 
+    if (out := file_or_stdout(out)) is not None:
+        check_name(out, format.value, "give --format, or another name")
     chosen = task_named(task or "ligand", form.value if form else None) if task or form else None
     if mutants is not None and chosen is not None and chosen.name not in CHAINS:
         raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
