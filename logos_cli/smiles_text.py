@@ -1,0 +1,189 @@
+"""What people write where a SMILES is expected: blanks inside it, CXSMILES extensions, `~` between ions, a name behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from logos_cli.chem import MAX_SMILES, canonical, rdkit, shortened
+from logos_cli.cxsmiles import fragment_groups, left_out_of, with_extension
+
+_ATOM = r"\[[^\[\]\s]+\]|Br|Cl|[BCNOPSFIbcnops*]"
+_TOKEN = re.compile(rf"{_ATOM}|->|<-|>>?|%\d\d|%\(\d+\)|[().=#$:~@?/\\+\d-]")
+_RING = re.compile(r"\[[^\[\]\s]*\]|%(\d\d)|%\((\d+)\)|(\d)")
+# `(S)`, `(+)`, `(1)`: how names begin, not how a SMILES goes on.
+_LABEL = re.compile(r"\([^()=#\[\]]{1,2}\)$")
+_STRUCTURAL = frozenset("()[]=#@/\\")
+_JOINING = frozenset(">.")
+# Words by which people write a reaction or a mixture with blanks; no name is one of them.
+_SIGNS = frozenset(("+", "->", "-->", "=>", "==>", "→", ">", ">>", "."))
+_CHARGE = re.compile(r"[+-]\d*(?::\d+)?\]")
+_ARROW = re.compile(r"(?<!-)>")
+TOKENS_AT_LEAST = 3  # words of one token each that make a line a list of tokens
+
+
+@dataclass(frozen=True)
+class Written:
+    """`smiles` as it goes on, one molecule or reaction; `rest` is what follows it, mostly a name. `parts` are its molecules,
+    of a reaction the reactants, where something says which fragments belong together. `left_out` names what an extension
+    says and a SMILES cannot."""
+
+    smiles: str
+    rest: str = ""
+    parts: tuple[str, ...] = ()
+    error: str | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def read_line(line: str, tokens: bool = False, named: bool = False, grouped: bool = False) -> Written:
+    """One line of a `.smi`: SMILES, extension, name. After a tab comes the name. `tokens`: the file writes its SMILES as
+    tokens between blanks; `named`: its names look like SMILES. `grouped`: what is asked for is a set of molecules."""
+    before, _, after = line.strip().partition("\t")
+    after = after.replace("\t", " ").strip()
+    smiles, extension, rest = cut(before)
+    words = smiles.split()
+    if not extension and len(words) == 1 and after.startswith("|"):
+        _, extension, after = cut(after)  # `SMILES<TAB>|…|<TAB>name`
+    used, error = extent(words, tokens, named)
+    name = smiles.split(maxsplit=used)[used:]
+    if name and extension:  # not behind the SMILES: part of the name
+        name, extension = [*name, extension], ""
+    found = meaning("".join(words[:used]), extension, grouped)
+    return Written(found.smiles, " ".join(filter(None, (*name, rest, after))), found.parts, error, found.left_out)
+
+
+def read_cell(cell: str, grouped: bool = False) -> Written:
+    """A cell or a JSON text, which holds no name: blanks that cannot be inside a SMILES stay, and are refused later."""
+    smiles, extension, _ = cut(cell)
+    words = smiles.split()
+    used, error = extent(words, tokens=True)
+    if error or used < len(words):
+        return Written(cell.strip())
+    return meaning("".join(words), extension, grouped)
+
+
+def cut(text: str) -> tuple[str, str, str]:
+    """(SMILES and what may be more of it, the extension `|…|` with its bars, what follows)."""
+    found = re.search(r"(?:^|\s)\|", text)
+    if not found or "|" not in text[found.end() :]:
+        return text.strip(), "", ""
+    extension, rest = _extension(text[found.end() - 1 :])
+    return text[: found.start()].strip(), extension, rest
+
+
+def _extension(text: str) -> tuple[str, str]:
+    inside, _, rest = text[1:].partition("|")
+    return f"|{inside}|", rest.strip()
+
+
+def meaning(smiles: str, extension: str = "", grouped: bool = False) -> Written:
+    """What SMILES and extension say together."""
+    parts: tuple[str, ...] = ()
+    reaction = bool(_ARROW.search(smiles))
+    if "~" in smiles and (reaction or grouped or _CHARGE.search(smiles)):
+        left = _ARROW.split(smiles)[0]
+        parts = tuple(part.replace("~", ".") for part in left.split(".")) if "~" in left else ()
+        smiles = smiles.replace("~", ".")
+    if not extension:
+        return Written(smiles, parts=parts)
+    whole, lost = with_extension(smiles, extension[1:-1])
+    if groups := fragment_groups(whole, extension[1:-1]):
+        parts = groups
+    return Written(whole, parts=parts, left_out=(*lost, *left_out_of(extension[1:-1])))
+
+
+def extent(words: Sequence[str], tokens: bool = False, named: bool = False) -> tuple[int, str | None]:
+    """(how many of the words are the SMILES, why the line cannot be read). The words after them are a name."""
+    if len(words) < 2:
+        return len(words), None
+    single = next((place for place, word in enumerate(words) if not one_token(word)), len(words))
+    if single >= TOKENS_AT_LEAST or (tokens and single >= 2):
+        numbers = all(word.isdigit() for word in words[1:single])
+        if tokens or parses("".join(words[:single])):
+            return single, None
+        if not numbers:
+            return single, f"blanks inside a SMILES: {shortened(' '.join(words))}"
+    used = 1
+    while used < len(words):
+        word, smiles = words[used], "".join(words[:used])
+        if word in _SIGNS - _JOINING - {">>"}:
+            return used, f"{word!r} is not how a reaction or a mixture is written as SMILES: {shortened(' '.join(words))}"
+        if not only_tokens(word):
+            break
+        if word[0] in _JOINING or smiles[-1] in _JOINING:
+            used += 1
+        elif not closed(smiles):
+            ends = range(used + 1, min(len(words), used + 20) + 1)
+            more = next((end for end in ends if parses("".join(words[:end]))), None)
+            if more is None:
+                break
+            used = more
+        elif named or word.isalnum() or not _STRUCTURAL.intersection(word) or _LABEL.match(word):
+            break
+        elif is_molecule(word) or not parses(smiles + word):
+            return used, (
+                f"a blank inside a SMILES: {shortened(smiles)} and {shortened(word)}; join them, or put a tab before the name"
+            )
+        else:
+            used += 1
+    if any(">>" in word and only_tokens(word) for word in words[used:]):
+        return used, f"blanks inside a reaction SMILES: {shortened(' '.join(words))}"
+    return used, None
+
+
+def one_token(word: str) -> bool:
+    return bool(_TOKEN.fullmatch(word))
+
+
+def only_tokens(text: str) -> bool:
+    """Whether `text` could be a piece of a SMILES."""
+    return bool(re.fullmatch(f"(?:{_TOKEN.pattern})+", text))
+
+
+def closed(smiles: str) -> bool:
+    """Whether every branch and ring that was opened is closed."""
+    rings: set[str] = set()
+    for found in _RING.finditer(smiles):
+        if number := found[1] or found[2] or found[3]:
+            rings ^= {number.lstrip("0") or "0"}
+    plain = re.sub(r"\[[^\[\]]*\]", "", smiles)
+    return not rings and plain.count("(") == plain.count(")") and "[" not in plain
+
+
+def parses(smiles: str) -> bool:
+    """Whether a SMILES, or each side of a reaction, is valid."""
+    if len(smiles) > MAX_SMILES * 3:
+        return False
+    sides = [side for side in _ARROW.split(smiles) if side]
+    return bool(sides) and all(canonical(side.replace("~", ".")) is not None for side in sides)
+
+
+def is_molecule(text: str) -> bool:
+    """Whether a word is a whole SMILES of more than one atom."""
+    if not only_tokens(text) or not closed(text) or len(text) > MAX_SMILES:
+        return False
+    mol = rdkit().MolFromSmiles(text)
+    return mol is not None and mol.GetNumAtoms() > 1
+
+
+def begins_a_smiles(prefix: str) -> bool:
+    """Whether something can follow `prefix` that makes a SMILES of it: a name or an InChI is none."""
+    start = re.match(rf"(?:{_ATOM}|\[[^\[\]\s]*$)", prefix)
+    if not start or not re.fullmatch(rf"(?:{_TOKEN.pattern})*(?:\[[^\[\]\s]*|%\d?|%\(\d*)?", prefix):
+        return False
+    plain = re.sub(r"\[[^\[\]]*(?:\]|$)", "C", prefix)
+    depth = 0
+    for letter in plain:
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return False
+    # A bond or a branch has an atom before it; the reaction arrows and query bonds are no part of a molecule.
+    return not re.search(
+        r"[>~?@]|\(\)|\(\(|[.(][)=#$:]{2}|\.[.()=#$]|[=#$][=#$).]", plain.replace("->", "-").replace("<-", "-")
+    )
+
+
+def bracket_atoms_valid(smiles: str) -> bool:
+    """Whether RDKit knows each bracket atom of a text that need not be whole."""
+    return all(rdkit().MolFromSmiles(one, sanitize=False) is not None for one in re.findall(r"\[[^\[\]]*\]", smiles))
