@@ -14,6 +14,7 @@ from logos_cli.chem import rdkit
 _ARROW = re.compile(r"(?<!-)>")
 _CHANGES = re.compile(r"(?:^|,)(?:\^\d|C):")
 _GROUPS = re.compile(r"(?:^|,)f:(\d+(?:\.\d+)+(?:,\d+(?:\.\d+)+)*)")
+_KNOWN = re.compile(r"$|[($]|(?:&\d*|o\d*|a|f|\^\d|[CHmctuZ]|w[UD]?|ctu|rb|s|lp|LN|LO|LnD|Sg[DH]?|atomProp):|r(?:,|$)")
 _LEFT_OUT = (
     (re.compile(r"(?:^|,)(?:&\d*|o\d*):"), "enhanced stereo"),
     (re.compile(r"(?:^|,)r(?:,|$)"), "relative stereo"),
@@ -28,6 +29,8 @@ _LEFT_OUT = (
 
 def left_out_of(extension: str) -> tuple[str, ...]:
     """What of an extension's inside a SMILES cannot say. Coordinates say nothing about the molecule."""
+    if not _KNOWN.match(extension):
+        return ("what is no CXSMILES",)
     return tuple(name for pattern, name in _LEFT_OUT if pattern.search(extension))
 
 
@@ -46,6 +49,13 @@ def fragment_groups(smiles: str, extension: str) -> tuple[str, ...]:
     for place, fragment in enumerate(fragments):
         joined.setdefault(inside.get(place, place), []).append(fragment)
     return tuple(".".join(group) for group in joined.values())
+
+
+def unknown_groups(smiles: str, extension: str) -> bool:
+    """Whether fragment groups name a fragment that is not there."""
+    found = _GROUPS.search(extension)
+    count = sum(len(side.split(".")) for side in _ARROW.split(smiles) if side)
+    return found is not None and max(map(int, re.findall(r"\d+", found[1]))) >= count
 
 
 def with_extension(smiles: str, extension: str) -> tuple[str, tuple[str, ...]]:

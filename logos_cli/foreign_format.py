@@ -45,7 +45,7 @@ _TEXT: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"\{\s*\n\s*s_m_m2io_version"), "a Maestro file", _EXPORT),
     (
         re.compile(rb"[ \t]*\d{1,7}[ \t]*\r?\n[^\n]*\n[ \t]*[A-Z][a-z]?([ \t]+-?\d+(\.\d*)?([eE][-+]?\d+)?){3}"),
-        "an xyz file, which has no bonds",
+        "an xyz file, without bonds",
         "convert it to SDF or SMILES: obabel FILE -O out.smi",
     ),
     (re.compile(rb"(?s)[^\n]*\n[ \t]*\d+[ \t]*\r?\n[ \t]*\d+[A-Z]{3}[ \t]"), "a GROMACS file", "convert it to PDB"),

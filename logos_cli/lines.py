@@ -46,9 +46,10 @@ class Blank:
     note: Callable[[str], None] = _silent
     noted: set[str] = field(default_factory=set)
 
-    def note_once(self, text: str) -> None:
-        if text not in self.noted:
-            self.noted.add(text)
+    def note_once(self, what: str, text: str) -> None:
+        """Say `text`, unless something was said of `what` before."""
+        if what not in self.noted:
+            self.noted.add(what)
             self.note(text)
 
 
@@ -111,6 +112,8 @@ def told(path: str, after: str = "") -> Iterator[None]:
     except _DAMAGED as error:
         raise InputError(f"{path}: damaged packed data{after} ({error}); unpack it again") from error
     except OSError as error:
+        if error.errno is None:  # bzip2's reader says it so
+            raise InputError(f"{path}: damaged packed data{after} ({error}); unpack it again") from error
         raise InputError(f"{path}: {error.strerror or error}; give a readable file, or - for stdin") from error
 
 

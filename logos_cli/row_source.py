@@ -50,18 +50,19 @@ def _smiles_source(names: Sequence[str], side: str) -> Source | None:
     if side and whole:
         return whole
     own = product if side == "product" else reactants if side == "reactants" else None
-    if own is not None:
-        return Source(own)
-    for known in (SMILES, REACTION, INPUT):
-        if (at := first_of(names, known)) is not None:
-            others = [place for place in holding_smiles(names) if place != at]
-            return Source(at, unused=tuple(others))
+    places = [own, *(first_of(names, known) for known in (SMILES, REACTION, INPUT))]
+    if (at := next((place for place in places if place is not None), None)) is not None:
+        return Source(at, unused=others(names, at))
     if whole:
         return whole
     if not side and (one := product if product is not None else reactants) is not None:
-        return Source(one)
+        return Source(one, unused=others(names, one))
     likely = holding_smiles(names)
     return Source(likely[0], guessed=True) if len(likely) == 1 else None
+
+
+def others(names: Sequence[str], at: int) -> tuple[int, ...]:
+    return tuple(place for place in holding_smiles(names) if place != at)
 
 
 def only_other_side(names: Sequence[str], side: str) -> str | None:

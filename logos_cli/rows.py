@@ -116,11 +116,9 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
         return True
     if delimiter_of(opening, reading.wants, reading.side):
         return True
-    if reading.wants != "smiles" or name.endswith(SUFFIXES):
-        return False
+    found = headerless_delimiter(opening) if reading.wants == "smiles" else None
     # What a tab parts is read as SMILES and name, in either order.
-    found = headerless_delimiter(opening)
-    return found is not None and (found != "\t" or not reading.header)
+    return found is not None and (found != "\t" or not (reading.header or name.endswith(SUFFIXES)))
 
 
 def no_table(path: str, found: str, reading: Reading) -> None:

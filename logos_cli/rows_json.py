@@ -78,7 +78,7 @@ def json_row(path: str, ordinal: int, number: int, found: dict[str, Any], blank:
         return sequence_row(ordinal, number, name, lowered, names[source.at], truth, given[names[source.at]])
     if source.guessed or source.unused:
         others = "".join(f", not from {names[place]}" for place in source.unused)
-        blank.note_once(f"the SMILES are read from key {names[source.at]}{others}; name another with --smiles-column")
+        blank.note_once("source", f"the SMILES are read from key {names[source.at]}{others}; name another with --smiles-column")
     row = smiles_row(ordinal, number, name, given, source, reading, blank)
     return replace(row, truth=truth)
 
@@ -98,8 +98,8 @@ def without_source(names: list[str], reading: Reading) -> str:
     option = "--sequence-column" if reading.wants == "sequence" else "--smiles-column"
     if other := only_other_side(names, reading.side):
         return f"has {other} and no {reading.side}; its keys: {has}; name one with {option}"
-    wanted = "sequence" if reading.wants == "sequence" else "smiles"
-    return f"has no key that is known to hold a {wanted}; its keys: {has}; name one with {option}"
+    wanted = "a sequence" if reading.wants == "sequence" else "SMILES"
+    return f"has no key that is known to hold {wanted}; its keys: {has}; name one with {option}"
 
 
 def record_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:

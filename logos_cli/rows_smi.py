@@ -13,15 +13,16 @@ from logos_cli import column_names
 from logos_cli.column_names import HEADER_WORDS, plain
 from logos_cli.lines import Blank, Line, filled
 from logos_cli.row import Reading, Row, too_long
-from logos_cli.smiles_text import TOKENS_AT_LEAST, Written, is_molecule, one_token, only_tokens, parses, read_line
+from logos_cli.smiles_text import TOKENS_AT_LEAST, Written, is_molecule, only_tokens, parses, read_line, tokens_of
 
+DOUBTFUL = "a name that could be a SMILES"  # told once
 SUFFIXES = (".smi", ".smiles", ".ism", ".can", ".cxsmi", ".cxsmiles", ".rsmi", ".rxnsmiles", ".src", ".tgt")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """`column` of the SMILES; `names` of a header's words; `ranked`: lines that `--format smi` wrote. The others are those of
-    `read_line`."""
+    """`column` of the SMILES; `names`: a header's words; `tokens` and `named` as `read_line` takes them; `ranked`: the lines
+    are those that `--format smi` writes."""
 
     column: int = 0
     names: tuple[str, ...] = ()
@@ -64,11 +65,8 @@ def layout_of(opening: Sequence[str], reading: Reading, blank: Blank) -> Layout:
             blank.note(f"the SMILES are in column {at + 1} of each line; what stands before them is the name")
     if at or not lines:
         return Layout(at, names)
-    words = [line.split() for line in lines]
-    singles = [next((i for i, word in enumerate(line) if not one_token(word)), len(line)) for line in words]
-    if max(singles) >= TOKENS_AT_LEAST and all(
-        n >= TOKENS_AT_LEAST or n == len(line) for n, line in zip(singles, words, strict=True)
-    ):
+    runs = [(tokens_of(line.split()), len(line.split())) for line in lines]
+    if max(runs)[0] >= TOKENS_AT_LEAST and all(run >= min(TOKENS_AT_LEAST, count) for run, count in runs):
         blank.note("each line is a SMILES written as tokens; the blanks between them are left out")
         return Layout(0, names, tokens=True)
     cells = [line.split("\t") for line in lines]
@@ -79,8 +77,6 @@ def layout_of(opening: Sequence[str], reading: Reading, blank: Blank) -> Layout:
     if len(lines) > 1 and all(two and is_molecule(two[0]) for two in second):
         blank.note(f"the second word of each line, first {second[0][0]}, is a SMILES too; it is taken as the name of the first")
         return Layout(0, names, named=True)
-    if seen := next((two[0] for two in second if two and two[0].isalpha() and is_molecule(two[0])), None):
-        blank.note(f"{seen}, which follows a SMILES, is taken as its name, though it could be one itself")
     return Layout(0, names)
 
 
@@ -103,7 +99,11 @@ def smiles_column(lines: Sequence[str]) -> int:
     first = cells[0][0]
     if len(cells) == 1 and only_tokens(first) and not first.isdigit():
         return 0  # a damaged SMILES, and a name that happens to be one
-    return next((at for at in range(1, min(map(len, cells))) if all(parses(line[at]) for line in cells)), 0)
+    for at in range(1, max(map(len, cells))):
+        found = [line[at] for line in cells if len(line) > at]  # a short line is an error of its own
+        if 2 * len(found) > len(cells) and all(map(parses, found)):
+            return at
+    return 0
 
 
 def split(line: str) -> list[str]:
@@ -122,8 +122,11 @@ def smi_row(ordinal: int, number: int, text: str, layout: Layout, blank: Blank, 
         before = [cell.strip() for cell in cells[: layout.column]]
         name = " ".join(filter(None, before)) if len(before) == 1 or not layout.names else before[id_of(layout.names) or 0]
     else:
-        found = read_line(text, layout.tokens, layout.named, reading.side == "reactants")
+        found = read_line(text, layout.named, layout.tokens, reading.side == "reactants")
         name = found.rest
+        if found.doubtful:
+            word = name.split()[0]
+            blank.note_once(DOUBTFUL, f"line {number}: {word}, after the SMILES, is taken as its name, though it reads as one")
         if layout.ranked:
             cells = text.split("\t")
             ours = len(cells) >= 4

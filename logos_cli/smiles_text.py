@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from logos_cli.chem import MAX_SMILES, canonical, rdkit, shortened
-from logos_cli.cxsmiles import fragment_groups, left_out_of, with_extension
+from logos_cli.cxsmiles import fragment_groups, left_out_of, unknown_groups, with_extension
 
 _ATOM = r"\[[^\[\]\s]+\]|Br|Cl|[BCNOPSFIbcnops*]"
 _TOKEN = re.compile(rf"{_ATOM}|->|<-|>>?|%\d\d|%\(\d+\)|[().=#$:~@?/\\+\d-]")
@@ -16,7 +16,7 @@ _RING = re.compile(r"\[[^\[\]\s]*\]|%(\d\d)|%\((\d+)\)|(\d)")
 _LABEL = re.compile(r"\([^()=#\[\]]{1,2}\)$")
 _STRUCTURAL = frozenset("()[]=#@/\\")
 _JOINING = frozenset(">.")
-# Words by which people write a reaction or a mixture with blanks; no name is one of them.
+# Words by which people write a reaction or a mixture; no name is one of them.
 _SIGNS = frozenset(("+", "->", "-->", "=>", "==>", "→", ">", ">>", "."))
 _CHARGE = re.compile(r"[+-]\d*(?::\d+)?\]")
 _ARROW = re.compile(r"(?<!-)>")
@@ -27,30 +27,41 @@ TOKENS_AT_LEAST = 3  # words of one token each that make a line a list of tokens
 class Written:
     """`smiles` as it goes on, one molecule or reaction; `rest` is what follows it, mostly a name. `parts` are its molecules,
     of a reaction the reactants, where something says which fragments belong together. `left_out` names what an extension
-    says and a SMILES cannot."""
+    says and a SMILES cannot. `doubtful`: the name could be read as a SMILES."""
 
     smiles: str
     rest: str = ""
     parts: tuple[str, ...] = ()
     error: str | None = None
     left_out: tuple[str, ...] = ()
+    doubtful: bool = False
 
 
-def read_line(line: str, tokens: bool = False, named: bool = False, grouped: bool = False) -> Written:
-    """One line of a `.smi`: SMILES, extension, name. After a tab comes the name. `tokens`: the file writes its SMILES as
-    tokens between blanks; `named`: its names look like SMILES. `grouped`: what is asked for is a set of molecules."""
-    before, _, after = line.strip().partition("\t")
+def read_line(line: str, named: bool = False, tokens: bool = False, grouped: bool = False) -> Written:
+    """One line of a `.smi`: SMILES, extension, name. After a tab comes the name. `named`: the file's names look like SMILES;
+    `tokens`: the file writes its SMILES as tokens; `grouped`: what is asked for is a set of molecules."""
+    before, tab, after = line.strip().partition("\t")
     after = after.replace("\t", " ").strip()
     smiles, extension, rest = cut(before)
     words = smiles.split()
     if not extension and len(words) == 1 and after.startswith("|"):
         _, extension, after = cut(after)  # `SMILES<TAB>|…|<TAB>name`
-    used, error = extent(words, tokens, named)
+    used, error = extent(words, named, tokens)
+    if tab and used < len(words) and not error and parses("".join(words)):
+        used = len(words)  # the name comes after the tab
     name = smiles.split(maxsplit=used)[used:]
+    doubtful = name[0].split()[0] if name and not error and not named else ""
     if name and extension:  # not behind the SMILES: part of the name
         name, extension = [*name, extension], ""
     found = meaning("".join(words[:used]), extension, grouped)
-    return Written(found.smiles, " ".join(filter(None, (*name, rest, after))), found.parts, error, found.left_out)
+    return Written(
+        found.smiles,
+        " ".join(filter(None, (*name, rest, after))),
+        found.parts,
+        error,
+        found.left_out,
+        only_tokens(doubtful) and parses(doubtful),
+    )
 
 
 def read_cell(cell: str, grouped: bool = False) -> Written:
@@ -90,27 +101,19 @@ def meaning(smiles: str, extension: str = "", grouped: bool = False) -> Written:
     whole, lost = with_extension(smiles, extension[1:-1])
     if groups := fragment_groups(whole, extension[1:-1]):
         parts = groups
-    return Written(whole, parts=parts, left_out=(*lost, *left_out_of(extension[1:-1])))
+    unknown = ("groups of fragments that are not there",) if unknown_groups(whole, extension[1:-1]) else ()
+    return Written(whole, parts=parts, left_out=(*lost, *unknown, *left_out_of(extension[1:-1])))
 
 
-def extent(words: Sequence[str], tokens: bool = False, named: bool = False) -> tuple[int, str | None]:
-    """(how many of the words are the SMILES, why the line cannot be read). The words after them are a name."""
+def extent(words: Sequence[str], named: bool = False, tokens: bool = False) -> tuple[int, str | None]:
+    """(how many of the words are the SMILES, why the line cannot be read). The words after them are a name; `named`: even
+    where the next one is a SMILES too. `tokens`: even two words may be tokens."""
     if len(words) < 2:
         return len(words), None
-    single = next((place for place, word in enumerate(words) if not one_token(word)), len(words))
-    if single >= TOKENS_AT_LEAST or (tokens and single >= 2):
-        numbers = all(word.isdigit() for word in words[1:single])
-        if tokens or parses("".join(words[:single])):
-            return single, None
-        if not numbers:
-            return single, f"blanks inside a SMILES: {shortened(' '.join(words))}"
-    used = 1
-    while used < len(words):
+    run = tokens_of(words)
+    used = run if run >= TOKENS_AT_LEAST or (run == len(words) and (tokens or not words[1].isalpha())) else 1
+    while used < len(words) and only_tokens(words[used]):
         word, smiles = words[used], "".join(words[:used])
-        if word in _SIGNS - _JOINING - {">>"}:
-            return used, f"{word!r} is not how a reaction or a mixture is written as SMILES: {shortened(' '.join(words))}"
-        if not only_tokens(word):
-            break
         if word[0] in _JOINING or smiles[-1] in _JOINING:
             used += 1
         elif not closed(smiles):
@@ -119,17 +122,34 @@ def extent(words: Sequence[str], tokens: bool = False, named: bool = False) -> t
             if more is None:
                 break
             used = more
-        elif named or word.isalnum() or not _STRUCTURAL.intersection(word) or _LABEL.match(word):
+        elif named or word.isalpha() or word.isdigit() or _LABEL.match(word):
             break
-        elif is_molecule(word) or not parses(smiles + word):
-            return used, (
-                f"a blank inside a SMILES: {shortened(smiles)} and {shortened(word)}; join them, or put a tab before the name"
-            )
-        else:
+        elif not is_molecule(word) and parses(smiles + word):
             used += 1
-    if any(">>" in word and only_tokens(word) for word in words[used:]):
-        return used, f"blanks inside a reaction SMILES: {shortened(' '.join(words))}"
+        elif is_molecule(word) or _STRUCTURAL.intersection(word):
+            told = "join them, or put a tab before the name"
+            return used, f"a blank inside a SMILES, between {shortened(smiles)} and {shortened(word)}; {told}"
+        else:
+            break
+    rest = words[used:]
+    if any(word in _SIGNS or (">>" in word and only_tokens(word)) for word in rest):
+        return used, f"not how a reaction or a mixture is written as SMILES: {shortened(' '.join(words))}"
+    if any(tokens_of(rest[at:]) >= TOKENS_AT_LEAST for at in range(len(rest))):
+        return used, f"blanks inside a SMILES: {shortened(' '.join(words))}"
     return used, None
+
+
+def tokens_of(words: Sequence[str]) -> int:
+    """How many words, from the first on, are one token of a SMILES each, or one of its characters: `C l`, `[ n H ]`. None if
+    all but the first are numbers, which are columns."""
+    count, inside, before = 0, False, ""
+    for word in words:
+        fits = len(word) == 1 if inside else one_token(word) or word == "[" or before + word in ("Cl", "Br")
+        if not fits:
+            break
+        inside = word == "[" or (inside and word != "]")
+        count, before = count + 1, word
+    return 0 if all(word.isdigit() for word in words[1:count]) else count
 
 
 def one_token(word: str) -> bool:
@@ -161,7 +181,7 @@ def parses(smiles: str) -> bool:
 
 def is_molecule(text: str) -> bool:
     """Whether a word is a whole SMILES of more than one atom."""
-    if not only_tokens(text) or not closed(text) or len(text) > MAX_SMILES:
+    if not begins_a_smiles(text) or not closed(text) or len(text) > MAX_SMILES:
         return False
     mol = rdkit().MolFromSmiles(text)
     return mol is not None and mol.GetNumAtoms() > 1
