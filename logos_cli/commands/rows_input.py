@@ -56,9 +56,10 @@ def skipped(blank: Blank) -> list[str]:
     return found
 
 
-def none_answered(rows: int, path: str | None) -> str:
-    """What is asked after a run in which no row could be answered."""
-    what = "the row gave no answer" if rows == 1 else f"none of the {rows:,} rows gave an answer"
+def none_answered(rows: int, path: str | None, wanted: str = "answer") -> str:
+    """What is asked after a run in which no row gave what was `wanted`."""
+    article = "an" if wanted == "answer" else "a"
+    what = f"the row gave no {wanted}" if rows == 1 else f"none of the {rows:,} rows gave {article} {wanted}"
     return f"{what} (see error); is {'stdin' if path in (None, '-') else path} the file that was meant?"
 
 

@@ -116,7 +116,7 @@ def score(
     told += [f"{failed:,} could not be (see error)"] if failed else []
     note("; ".join([*told, *skipped(blank), f"{time.monotonic() - started:.1f} s"]))
     if not scored:
-        raise ScoresFailed(none_answered(failed, input))
+        raise ScoresFailed(none_answered(scored + failed, input, "score"))
     if strict and failed:
         raise ScoresFailed(f"{failed} of {scored + failed} sequences could not be scored (--strict)")
 
