@@ -120,7 +120,8 @@ def told(path: str, after: str = "") -> Iterator[None]:
 def first_lines(path: str, stream: io.BufferedIOBase) -> tuple[bytes, io.BufferedIOBase]:
     """(the first four lines that are no `#` comments and what stands before them, the stream from its beginning).
 
-    A pipe is waited for until they are there or it ends, so that a format does not depend on how its bytes trickle in.
+    A pipe is waited for until they are there or it ends, so that a format does not depend on how its bytes trickle in: any
+    first line may be an SDF's title. Only a line that is a JSON object decides alone.
     """
     lines: list[bytes] = []
     counted = size = 0
@@ -129,6 +130,8 @@ def first_lines(path: str, stream: io.BufferedIOBase) -> tuple[bytes, io.Buffere
             lines.append(line)
             size += len(line)
             counted += 0 if line.startswith(b"#") else 1 + line.count(b"\r", 0, -2)
+            if line.startswith(b"{") and line.rstrip().endswith(b"}"):
+                break  # JSON lines, which nothing else begins like
     start = b"".join(lines)
     return start, io.BufferedReader(_Ahead(start, stream))
 

@@ -116,3 +116,6 @@ def test_four_lines_decide(tmp_path: Path) -> None:
     with open_bytes(str(path)) as stream:
         start, again = first_lines(str(path), stream)
         assert start == b"# one\n# two\na\nb\nc\nd\n" and again.read() == path.read_bytes()
+    path.write_bytes(b'{"smiles": "CCO"}\n{"smiles": "CCN"}\n')
+    with open_bytes(str(path)) as stream:
+        assert first_lines(str(path), stream)[0] == b'{"smiles": "CCO"}\n', "a JSON object decides alone"

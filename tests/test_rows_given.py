@@ -46,7 +46,10 @@ def test_cells_of_a_csv_are_what_the_input_said(logos_here: Logos, id: str) -> N
 def test_prefixes_that_no_smiles_begins_with(logos_here: Logos) -> None:
     found = logos_here("generate", "molecule", "-", *FAST, stdin="c1ccc(\nInChI=1S/CH4\naspirin\nC C ( = O\n")
     assert [bool(record["sample"] is None) for record in found.lines] == [False, True, True, False]
-    assert found.lines[1]["error"] == "no SMILES begins like this: InChI=1S/CH4" and found.lines[3]["input"] == "CC(=O"
+    assert (
+        found.lines[1]["error"] == "not a valid SMILES, nor the beginning of one: InChI=1S/CH4"
+        and found.lines[3]["input"] == "CC(=O"
+    )
 
 
 def block(*atoms: str, bonds: tuple[str, ...], more: str = "") -> str:
