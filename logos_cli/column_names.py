@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from logos_cli.errors import UsageError
 
@@ -36,6 +37,7 @@ ID = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)  # each JSON line has its keys again
 def plain(name: str) -> str:
     """`name` as names are compared; of a name in another script, itself in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower()) or name.strip().lower()

@@ -59,7 +59,7 @@ def refuse_foreign(path: str, start: bytes) -> None:
     """Raises InputError for a file, by its first bytes, of a format that is not read."""
     if found := foreign(start):
         what, remedy = found
-        raise InputError(f"{path}: {what}, which is not read; {remedy.replace('FILE', path)}")
+        raise InputError(f"{path}: {what}, which is not read; {remedy if path == '-' else remedy.replace('FILE', path)}")
 
 
 def foreign(start: bytes) -> tuple[str, str] | None:

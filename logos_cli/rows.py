@@ -57,8 +57,10 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         refuse_foreign(path, start)
         name = plain_name(path)
         if looks_like_structure(name, start):
+            refuse_options(path, "a structure", reading)
             yield structure_row(path, stream, reading)
         elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
+            refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
             rows = sdf_rows(path, lines_of(path, stream), reading)
             yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
         else:
@@ -80,10 +82,10 @@ def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Readi
     if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
         raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
     if head.startswith("{"):
-        no_table(path, "JSON lines", reading)
+        refuse_options(path, "JSON lines", reading, named=True)
         yield from json_rows(path, joined, blank, reading)
     elif head.startswith(">") and not head.startswith(">>"):
-        no_table(path, "FASTA", reading)
+        refuse_options(path, "FASTA", reading)
         yield from of_kind(path, fasta_rows(joined, blank), reading, "sequences (FASTA)", "sequence")
     elif is_table(path, opening, reading):
         yield from table_rows(path, joined, blank, reading, opening)
@@ -121,9 +123,15 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
     return found is not None and (found != "\t" or not (reading.header or name.endswith(SUFFIXES)))
 
 
-def no_table(path: str, found: str, reading: Reading) -> None:
-    if not reading.header:
-        raise UsageError(f"--no-header is for tables, and {path} holds {found}; leave it out")
+def refuse_options(path: str, found: str, reading: Reading, named: bool = False) -> None:
+    """Refuses options of tables for a file that has no header and, unless its parts are `named`, no columns."""
+    columns = {
+        "--smiles-column": reading.smiles_column, "--sequence-column": reading.sequence_column,
+        "--id-column": reading.id_column,
+    }  # fmt: skip
+    given = {"--no-header": not reading.header} | ({} if named else columns)
+    if option := next((name for name, value in given.items() if value), None):
+        raise UsageError(f"{option} is for tables, and {path} holds {found}; leave it out")
 
 
 def of_kind(path: str, rows: Iterator[Row], reading: Reading, found: str, kind: str) -> Iterator[Row]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from logos_cli.chem import MAX_SMILES, rdkit
 from logos_cli.column_names import ID, asked_for, first_of
-from logos_cli.errors import UsageError
 from logos_cli.lines import LONGEST_LINE, Line
 from logos_cli.row import Reading, Row
 from logos_cli.smiles_text import read_cell
@@ -31,8 +30,6 @@ def looks_like_sdf(start: bytes) -> bool:
 
 def sdf_rows(path: str, lines: Iterator[Line], reading: Reading) -> Iterator[Row]:
     """Raises UsageError for a data field that the user named and the first record has not."""
-    if not reading.header:
-        raise UsageError(f"--no-header is for tables, and {path} holds an SDF; leave it out")
     ordinal, start, record = 0, 1, list[str]()
     error: str | None = None
     names: list[str] | None = None

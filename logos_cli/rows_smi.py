@@ -85,10 +85,11 @@ def header_of(line: str) -> tuple[str, ...]:
     words = tuple(line.split())
     if not words or parses(words[0]):
         return ()
-    titled = plain(words[0]) in HEADER_WORDS or any(
-        plain(word) in (*column_names.SMILES, *column_names.REACTION) for word in words[1:]
-    )
-    return words if titled and not any(parses(word) for word in words) else ()
+    known = (*column_names.SMILES, *column_names.REACTION)
+    first = plain(words[0])
+    # A damaged SMILES may be named after what it is: `xyz smiles` is a row.
+    titled = first in HEADER_WORDS or (first in column_names.ID and any(plain(word) in known for word in words[1:]))
+    return words if titled else ()
 
 
 def smiles_column(lines: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from logos_cli.smiles_text import parses, read_cell
 from logos_cli.table_records import table_records
 
 MARKS = (",", ";", "\t")
+HEADER_MARKS = (*MARKS, "|")  # which between two SMILES without a header begins a CXSMILES extension
 POCKET_COLUMN, LIGAND_COLUMN = "pocket", "ligand"
 _SEPARATOR = re.compile(r'(?i)"?sep=(.)"?[,;\s]*$')
 
@@ -48,7 +49,7 @@ def delimiter_of(opening: Sequence[str], wants: str, side: str = "") -> str | No
     """The delimiter of a table by its first lines, or None if they do not begin with a header that has a wanted column. A
     header's cell may go over several lines."""
     wanted = wanted_names(wants, side)
-    for mark in MARKS:
+    for mark in HEADER_MARKS:
         _, names, _ = next(table_records(enumerate(opening, 1), mark, Blank()), (0, [], None))
         if len(names) > 1 and any(plain(name) in wanted for name in names):
             return mark

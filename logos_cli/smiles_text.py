@@ -12,8 +12,8 @@ from logos_cli.cxsmiles import fragment_groups, left_out_of, unknown_groups, wit
 _ATOM = r"\[[^\[\]\s]+\]|Br|Cl|[BCNOPSFIbcnops*]"
 _TOKEN = re.compile(rf"{_ATOM}|->|<-|>>?|%\d\d|%\(\d+\)|[().=#$:~@?/\\+\d-]")
 _RING = re.compile(r"\[[^\[\]\s]*\]|%(\d\d)|%\((\d+)\)|(\d)")
-# `(S)`, `(+)`, `(1)`: how names begin, not how a SMILES goes on.
-_LABEL = re.compile(r"\([^()=#\[\]]{1,2}\)$")
+# How names begin, not how a SMILES goes on, although all of it could stand in one.
+_LABEL = re.compile(r"\((?:S|[+-]{1,2}|\d{1,2})\)$")
 _STRUCTURAL = frozenset("()[]=#@/\\")
 _JOINING = frozenset(">.")
 # Words by which people write a reaction or a mixture; no name is one of them.

@@ -156,3 +156,10 @@ def test_no_header_is_for_tables(tmp_path: Path, logos_here: Callable[..., Run])
             "generate", "retro" if name != "in.fasta" else "pocket", tmp_path / name, "--no-header", "-m", "nano"
         )
         assert (found.code, found.out) == (2, "") and "--no-header is for tables" in found.err
+
+
+def test_options_of_columns_are_refused_where_there_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--id-column is for tables, and .* holds FASTA"):
+        read(tmp_path, ">a\nMKT\n", "in.fasta", task="protein", id_column="x")
+    with pytest.raises(UsageError, match=r"--sequence-column is for tables, and .* holds an SDF"):
+        read(tmp_path, MOLECULE + "$$$$\n", "in.sdf", task="retro", sequence_column="x", smiles_column=None)

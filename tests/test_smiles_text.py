@@ -43,7 +43,7 @@ NAMES = [
 ]  # fmt: skip
 REFUSED = [
     "OC1=CC=C(C=C1) C1=CC=CC=C1 biphenylol", "CCO + CCN >> CC b", "CCO -> CC=O x", "CCO c1ccccc1 x", "CCO (C)C x", "CCO =O x",
-    "CCO x >> CCN", "CC x C ( = O ) N",
+    "CCO x >> CCN", "C[C@H] (N) C(=O)O ala", "CC x C ( = O ) N",
 ]  # fmt: skip
 
 
@@ -111,6 +111,8 @@ def test_ids_before_smiles(tmp_path: Path, content: str, column: int) -> None:
 def test_headers_of_smi_files(tmp_path: Path) -> None:
     rows, _, _ = read(tmp_path, "isosmiles version_id parent_id\nCCO 474 475\nCCN 476\n")
     assert [(row.id, row.value) for row in rows] == [("474", "CCO"), ("476", "CCN")]
+    rows, _, _ = read(tmp_path, "xyz smiles\nCCO a\n")
+    assert [row.id for row in rows] == ["smiles", "a"], "a damaged SMILES, and a name"
     rows, _, _ = read(tmp_path, "CID SMILES\n2244 CCO\n")
     assert [(row.id, row.value) for row in rows] == [("2244", "CCO")]
     header = "ReactionSmiles\tPatentNumber\tParagraphNum\tYear\tTextMinedYield\tCalculatedYield\n"

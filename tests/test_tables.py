@@ -52,6 +52,11 @@ def test_the_line_that_excel_adds(tmp_path: Path, first: str, name: str) -> None
     assert pairs(rows) == [("A1", "CCO"), ("A2", "CCN")] and rows[0].columns == {"MW": "46,07"}
 
 
+def test_cells_parted_by_bars(tmp_path: Path) -> None:
+    rows, _, _ = read(tmp_path, "ID|SMILES|MW\na|CCO|46\n", "unnamed")
+    assert pairs(rows) == [("a", "CCO")] and rows[0].columns == {"MW": "46"}
+
+
 def test_comments(tmp_path: Path) -> None:
     rows, blank, _ = read(tmp_path, "# made by hand\n# on Monday\nid,smiles\n1,CCO\n#2,CCN\n# a note\n3,CCC\n")
     assert pairs(rows) == [("1", "CCO"), ("#2", "CCN"), ("3", "CCC")] and blank.comments == 3
