@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from logos_cli.chem import rdkit
+from logos_cli.chem import MAX_SMILES, rdkit
 
 _ARROW = re.compile(r"(?<!-)>")
 _CHANGES = re.compile(r"(?:^|,)(?:\^\d|C):")
@@ -21,7 +21,6 @@ _LEFT_OUT = (
     (re.compile(r"(?:^|,)m:"), "positions of attachment"),
     (re.compile(r"(?:^|,)H:"), "hydrogen bonds"),
     (re.compile(r"(?:^|,)(?:w[UD]?|ctu|c|t):"), "stereo of single bonds"),
-    (re.compile(r"\$[^$]*[^;$][^$]*\$"), "labels"),
     (re.compile(r"(?:^|,)(?:rb|s|u):"), "query features"),
     (re.compile(r"(?:^|,)(?:Sg|SgD|SgH|LN|LO):"), "repeating units"),
 )
@@ -31,7 +30,8 @@ def left_out_of(extension: str) -> tuple[str, ...]:
     """What of an extension's inside a SMILES cannot say. Coordinates say nothing about the molecule."""
     if not _KNOWN.match(extension):
         return ("what is no CXSMILES",)
-    return tuple(name for pattern, name in _LEFT_OUT if pattern.search(extension))
+    labels = ("labels",) if any(one.strip(";") for one in re.findall(r"\$([^$]*)\$", extension)) else ()
+    return (*(name for pattern, name in _LEFT_OUT if pattern.search(extension)), *labels)
 
 
 def fragment_groups(smiles: str, extension: str) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def unknown_groups(smiles: str, extension: str) -> bool:
 
 def with_extension(smiles: str, extension: str) -> tuple[str, tuple[str, ...]]:
     """(the SMILES with the radicals and bonds of the extension, what could not be read of it)."""
-    if not _CHANGES.search(extension):
+    if not _CHANGES.search(extension) or len(smiles) > MAX_SMILES:
         return smiles, ()
     sides = _ARROW.split(smiles)
     # RDKit numbers the atoms of a reaction through all its sides.

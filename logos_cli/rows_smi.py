@@ -15,6 +15,7 @@ from logos_cli.lines import Blank, Line, filled
 from logos_cli.row import Reading, Row, too_long
 from logos_cli.smiles_text import TOKENS_AT_LEAST, Written, is_molecule, only_tokens, parses, read_line, tokens_of
 
+WIDEST = 20  # columns among which SMILES are looked for
 DOUBTFUL = "a name that could be a SMILES"  # told once
 SUFFIXES = (".smi", ".smiles", ".ism", ".can", ".cxsmi", ".cxsmiles", ".rsmi", ".rxnsmiles", ".src", ".tgt")
 
@@ -100,7 +101,7 @@ def smiles_column(lines: Sequence[str]) -> int:
     first = cells[0][0]
     if len(cells) == 1 and only_tokens(first) and not first.isdigit():
         return 0  # a damaged SMILES, and a name that happens to be one
-    for at in range(1, max(map(len, cells))):
+    for at in range(1, min(max(map(len, cells)), WIDEST)):
         found = [line[at] for line in cells if len(line) > at]  # a short line is an error of its own
         if 2 * len(found) > len(cells) and all(map(parses, found)):
             return at

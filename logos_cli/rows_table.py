@@ -18,6 +18,7 @@ from logos_cli.smiles_text import parses, read_cell
 from logos_cli.table_records import table_records
 
 MARKS = (",", ";", "\t")
+WIDEST = 1000  # columns among which SMILES are looked for
 HEADER_MARKS = (*MARKS, "|")  # which between two SMILES without a header begins a CXSMILES extension
 POCKET_COLUMN, LIGAND_COLUMN = "pocket", "ligand"
 _SEPARATOR = re.compile(r'(?i)"?sep=(.)"?[,;\s]*$')
@@ -73,7 +74,7 @@ def headerless_delimiter(lines: Sequence[str]) -> str | None:
 
 def smiles_columns(records: Sequence[Sequence[str]]) -> list[int]:
     """The columns whose every cell is a valid SMILES, those with the longest first."""
-    shared = min(map(len, records), default=0)
+    shared = min(*map(len, records), WIDEST) if records else 0
     found = [at for at in range(shared) if all(parses(record[at].strip()) for record in records)]
     return sorted(found, key=lambda at: -sum(len(record[at]) for record in records))
 

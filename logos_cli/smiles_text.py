@@ -11,6 +11,9 @@ from logos_cli.cxsmiles import fragment_groups, left_out_of, unknown_groups, wit
 
 _ATOM = r"\[[^\[\]\s]+\]|Br|Cl|[BCNOPSFIbcnops*]"
 _TOKEN = re.compile(rf"{_ATOM}|->|<-|>>?|%\d\d|%\(\d+\)|[().=#$:~@?/\\+\d-]")
+# Atomic: `->` is one token, and a text that is none is refused without trying all ways to cut it.
+_TOKENS = re.compile(f"(?>{_TOKEN.pattern})++")
+_BEGINNING = re.compile(rf"(?>{_TOKEN.pattern})*+(?:\[[^\[\]\s]*|%\d?|%\(\d*)?")
 _RING = re.compile(r"\[[^\[\]\s]*\]|%(\d\d)|%\((\d+)\)|(\d)")
 # How names begin, not how a SMILES goes on, although all of it could stand in one.
 _LABEL = re.compile(r"\((?:S|[+-]{1,2}|\d{1,2})\)$")
@@ -47,8 +50,8 @@ def read_line(line: str, named: bool = False, tokens: bool = False, grouped: boo
     if not extension and len(words) == 1 and after.startswith("|"):
         _, extension, after = cut(after)  # `SMILES<TAB>|…|<TAB>name`
     used, error = extent(words, named, tokens)
-    if tab and used < len(words) and not error and parses("".join(words)):
-        used = len(words)  # the name comes after the tab
+    if tab and used < len(words) <= MAX_SMILES and not error and parses("".join(words)):
+        error = f"a blank inside a SMILES: {shortened(before)}; join the two: after the tab comes the name"
     name = smiles.split(maxsplit=used)[used:]
     doubtful = name[0].split()[0] if name and not error and not named else ""
     if name and extension:  # not behind the SMILES: part of the name
@@ -111,6 +114,8 @@ def extent(words: Sequence[str], named: bool = False, tokens: bool = False) -> t
     if len(words) < 2:
         return len(words), None
     run = tokens_of(words)
+    if len(words) > MAX_SMILES:
+        return max(run, 1), None  # too long for a SMILES, or a name that is a text
     used = run if run >= TOKENS_AT_LEAST or (run == len(words) and (tokens or not words[1].isalpha())) else 1
     while used < len(words) and only_tokens(words[used]):
         word, smiles = words[used], "".join(words[:used])
@@ -132,11 +137,21 @@ def extent(words: Sequence[str], named: bool = False, tokens: bool = False) -> t
         else:
             break
     rest = words[used:]
-    if any(word in _SIGNS or (">>" in word and only_tokens(word)) for word in rest):
+    if rest and (rest[0] in _SIGNS or any(">>" in word and only_tokens(word) for word in rest)):
         return used, f"not how a reaction or a mixture is written as SMILES: {shortened(' '.join(words))}"
-    if any(tokens_of(rest[at:]) >= TOKENS_AT_LEAST for at in range(len(rest))):
+    if holds_tokens(rest):
         return used, f"blanks inside a SMILES: {shortened(' '.join(words))}"
     return used, None
+
+
+def holds_tokens(words: Sequence[str]) -> bool:
+    """Whether a name goes on as a SMILES that is written as tokens."""
+    for at, word in enumerate(words[:100]):
+        if one_token(word) and word.isalpha():
+            run = tokens_of(words[at : at + 200])
+            if run >= TOKENS_AT_LEAST and parses("".join(words[at : at + run])):
+                return True
+    return False
 
 
 def tokens_of(words: Sequence[str]) -> int:
@@ -158,7 +173,7 @@ def one_token(word: str) -> bool:
 
 def only_tokens(text: str) -> bool:
     """Whether `text` could be a piece of a SMILES."""
-    return bool(re.fullmatch(f"(?:{_TOKEN.pattern})+", text))
+    return bool(_TOKENS.fullmatch(text))
 
 
 def closed(smiles: str) -> bool:
@@ -190,7 +205,7 @@ def is_molecule(text: str) -> bool:
 def begins_a_smiles(prefix: str) -> bool:
     """Whether something can follow `prefix` that makes a SMILES of it: a name or an InChI is none."""
     start = re.match(rf"(?:{_ATOM}|\[[^\[\]\s]*$)", prefix)
-    if not start or not re.fullmatch(rf"(?:{_TOKEN.pattern})*(?:\[[^\[\]\s]*|%\d?|%\(\d*)?", prefix):
+    if not start or not _BEGINNING.fullmatch(prefix):
         return False
     plain = re.sub(r"\[[^\[\]]*(?:\]|$)", "C", prefix)
     depth = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos_cli.grammar import RowError
 from logos_cli.lines import Blank
 from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
@@ -33,17 +36,16 @@ JOINED = [
     ("CC(=O )O acid", "CC(=O)O", "acid"), ("CC( C)C isobutane", "CC(C)C", "isobutane"),
     ("c1ccccc 1 benzene", "c1ccccc1", "benzene"),
     ("N[C@@H] (C)C(=O)O ala", "N[C@@H](C)C(=O)O", "ala"), ("C1CC C1 ring", "C1CCC1", "ring"),
-    ("CC O\tethanol", "CCO", "ethanol"),
 ]  # fmt: skip
 NAMES = [
     ("CCO ethanol", "ethanol"), ("CCO 12", "12"), ("CCO N-1", "N-1"), ("CCO SN-38", "SN-38"), ("CCO (S)", "(S)"),
     ("C 1 2", "1 2"),
     ("CCO\tC C N", "C C N"), ("CCO BOC", "BOC"), ("CCO CN a", "CN a"), ("C methane", "methane"),
-    ("CCO name |x| y", "name |x| y"),
+    ("CCO name |x| y", "name |x| y"), ("CCO vitamin B + C", "vitamin B + C"), ("CCO plate 1 C 5", "plate 1 C 5"),
 ]  # fmt: skip
 REFUSED = [
     "OC1=CC=C(C=C1) C1=CC=CC=C1 biphenylol", "CCO + CCN >> CC b", "CCO -> CC=O x", "CCO c1ccccc1 x", "CCO (C)C x", "CCO =O x",
-    "CCO x >> CCN", "C[C@H] (N) C(=O)O ala", "CC x C ( = O ) N",
+    "CC O\tethanol", "CCO x >> CCN", "C[C@H] (N) C(=O)O ala", "CC x C ( = O ) N",
 ]  # fmt: skip
 
 
@@ -63,6 +65,23 @@ def test_a_name_stays_a_name(tmp_path: Path, line: str, name: str) -> None:
 def test_what_could_be_either_is_an_error_record(tmp_path: Path, line: str) -> None:
     rows, _, _ = read(tmp_path, f"CCO ethanol\n{line}\nCCN amine\n")
     assert [bool(row.error) for row in rows] == [False, True, False] and "line 2: " in (rows[1].error or "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "C" + "->" * 400 + "x", ">" * 5000, "C " * 400_000, "x " * 400_000, "C . " * 200_000, "C " + "a b " * 200_000,
+        "CC |" + "$a" * 200_000 + "|", "CC |$" + "a" * 400_000 + "|", "CC |f:" + "0.1," * 90_000 + "|",
+        "C" * 900_000 + " |^1:0|", "CC " + "(" * 900_000, "[" * 900_000 + " a", "C," * 400_000, "C;" * 400_000,
+    ],
+)  # fmt: skip
+def test_no_line_takes_long(tmp_path: Path, line: str) -> None:
+    began = time.monotonic()
+    rows, _, _ = read(tmp_path, f"{line}\nCCO a\n")
+    for row in rows:
+        with suppress(RowError):
+            TASKS["molecule"].prompt(row)
+    assert rows[-1].value in ("CCO", "CCO a") and time.monotonic() - began < 5
 
 
 def test_the_first_lines_decide_and_it_is_said(tmp_path: Path) -> None:
