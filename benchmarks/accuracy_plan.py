@@ -14,7 +14,7 @@ from logos_cli.engine import Engine
 from logos_cli.errors import InputError
 from logos_cli.grammar import RowError, reaction_parts
 from logos_cli.pipeline import Plan
-from logos_cli.row import Row
+from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
 from logos_cli.sampling import resolve
 from logos_cli.tasks import TASKS, Task
@@ -36,9 +36,9 @@ class Asked:
     known: frozenset[str] | None
 
 
-def read_data(path: str, limit: int | None) -> tuple[Row, ...]:
-    """The rows of --data. Raises InputError for none."""
-    rows = tuple(islice(read_rows(path), limit))
+def read_data(path: str, limit: int | None, task: Task | None) -> tuple[Row, ...]:
+    """The rows of --data, of a reaction the side that `task` asks with. Raises InputError for none."""
+    rows = tuple(islice(read_rows(path, Reading(side=task.side if task else "")), limit))
     if not rows:
         raise InputError(f"{path}: no rows; give a file that logos generate reads")
     return rows

@@ -16,8 +16,9 @@ WANTS = ("smiles", "sequence", "any")
 
 @dataclass(frozen=True)
 class Reading:
-    """`wants` is what the task takes: `smiles`, `sequence`, or `any` where the content decides. The rest are the user's
-    options; `chain`, `pocket_from` and `cutoff` (Å) say which residues of a structure are the pocket."""
+    """`wants` is what the task takes: `smiles`, `sequence`, or `any` where the content decides; `side` is `reactants` or
+    `product` for a task that asks with one side of a reaction. The rest are the user's options: `header` is False for a
+    table that has none; `chain`, `pocket_from` and `cutoff` (Å) say which residues of a structure are the pocket."""
 
     wants: str = "smiles"
     smiles_column: str | None = None
@@ -26,6 +27,8 @@ class Reading:
     chain: str | None = None
     pocket_from: str | None = None
     cutoff: float = CUTOFF
+    side: str = ""
+    header: bool = True
 
 
 @dataclass(frozen=True)

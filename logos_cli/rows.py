@@ -16,17 +16,18 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from logos_cli.errors import InputError
-from logos_cli.lines import Blank, Line, filled, first_bytes, lines_of, open_bytes
-from logos_cli.row import Reading, Row, too_long
+from logos_cli.errors import InputError, UsageError
+from logos_cli.foreign_format import refuse_foreign
+from logos_cli.lines import Blank, Line, first_lines, lines_of, open_bytes, plain_name
+from logos_cli.row import Reading, Row
 from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
+from logos_cli.rows_smi import SUFFIXES, smi_rows
 from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
-from logos_cli.rows_table import delimiter_of, pocket_cell, table_rows
+from logos_cli.rows_table import delimiter_of, headerless_delimiter, pocket_cell, table_rows
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
-_HEADER_WORDS = {"smiles", "canonical_smiles", "smile", "structure", "molecule", "sequence", "seq"}
 _DEFAULT = Reading()
 
 
@@ -51,44 +52,86 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
     if Path(path).is_dir():
         yield from folder_rows(path, reading)
         return
-    with open_bytes(path) as stream:
-        start = first_bytes(path, stream)
-        name = Path(path).name.lower().removesuffix(".gz")
+    with open_bytes(path) as raw:
+        start, stream = first_lines(path, raw)
+        refuse_foreign(path, start)
+        name = plain_name(path)
         if looks_like_structure(name, start):
+            refuse_options(path, "a structure", reading)
             yield structure_row(path, stream, reading)
         elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
-            yield from of_kind(path, sdf_rows(lines_of(path, stream)), reading, "molecules (SDF)", "smiles")
+            refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
+            rows = sdf_rows(path, lines_of(path, stream), reading)
+            yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
         else:
-            yield from line_rows(path, stream, reading, blank)
+            yield from line_rows(path, stream, start, reading, blank)
 
 
-def line_rows(path: str, stream: io.BufferedIOBase, reading: Reading, blank: Blank) -> Iterator[Row]:
-    """Rows of the formats whose first line that holds something says what they are."""
-    lines = lines_of(path, stream)
-    first: Line | None = None
-    for number, text in lines:
-        if text is None or text.strip():
-            first = (number, text)
-            break
-        blank.lines += 1
+def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Reading, blank: Blank) -> Iterator[Row]:
+    """Rows of the formats whose first lines say what they are."""
+    first, lines = first_line(lines_of(path, stream), reading, blank)
     if first is None:
         return
+    opening = [text for _, text in lines_of(path, io.BytesIO(start)) if text and text.strip() and not text.startswith("#")]
     head = (first[1] or "").lstrip()
+    if first[1] and first[1] not in opening[:1]:  # a header that is written as a comment
+        opening = [first[1], *opening]
     joined = chain([first], lines)
-    table = Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
     if head.startswith("[") and head.rstrip()[-1:] in ("[", ",", "]", "{") and not _ATOM.match(head):
         raise InputError(f"{path}: a JSON array; one object a line is read: jq -c '.[]' {path}")
     if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
         raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
-    named = reading.smiles_column or reading.sequence_column or reading.id_column
     if head.startswith("{"):
-        yield from json_rows(joined, blank, reading.wants)
-    elif head.startswith(">"):
+        refuse_options(path, "JSON lines", reading, named=True)
+        yield from json_rows(path, joined, blank, reading)
+    elif head.startswith(">") and not head.startswith(">>"):
+        refuse_options(path, "FASTA", reading)
         yield from of_kind(path, fasta_rows(joined, blank), reading, "sequences (FASTA)", "sequence")
-    elif table or named or delimiter_of(head, reading.wants):
-        yield from table_rows(path, joined, blank, reading)
+    elif is_table(path, opening, reading):
+        yield from table_rows(path, joined, blank, reading, opening)
     else:
-        yield from plain_rows(joined, blank, "sequence" if reading.wants == "sequence" else "smiles")
+        yield from smi_rows(joined, opening, blank, reading)
+
+
+def first_line(lines: Iterator[Line], reading: Reading, blank: Blank) -> tuple[Line | None, Iterator[Line]]:
+    """(the first line that holds something, what follows). Comments before it are left out, unless the last of them is a
+    table's header and what follows is none."""
+    header: Line | None = None
+    for number, text in lines:
+        if text is not None and not text.strip():
+            blank.lines += 1
+        elif text is None or not text.startswith("#"):
+            if header and not delimiter_of([text or ""], reading.wants, reading.side):
+                blank.comments -= 1
+                return header, chain([(number, text)], lines)
+            return (number, text), lines
+        else:
+            blank.comments += 1
+            plain = text.lstrip("# ")
+            header = (number, plain) if reading.header and delimiter_of([plain], reading.wants, reading.side) else None
+    return None, lines
+
+
+def is_table(path: str, opening: list[str], reading: Reading) -> bool:
+    name = plain_name(path)
+    if name.endswith((".csv", ".tsv")) or reading.smiles_column or reading.sequence_column or reading.id_column:
+        return True
+    if delimiter_of(opening, reading.wants, reading.side):
+        return True
+    found = headerless_delimiter(opening) if reading.wants == "smiles" else None
+    # What a tab parts is read as SMILES and name, in either order.
+    return found is not None and (found != "\t" or not (reading.header or name.endswith(SUFFIXES)))
+
+
+def refuse_options(path: str, found: str, reading: Reading, named: bool = False) -> None:
+    """Refuses options of tables for a file that has no header and, unless its parts are `named`, no columns."""
+    columns = {
+        "--smiles-column": reading.smiles_column, "--sequence-column": reading.sequence_column,
+        "--id-column": reading.id_column,
+    }  # fmt: skip
+    given = {"--no-header": not reading.header} | ({} if named else columns)
+    if option := next((name for name, value in given.items() if value), None):
+        raise UsageError(f"{option} is for tables, and {path} holds {found}; leave it out")
 
 
 def of_kind(path: str, rows: Iterator[Row], reading: Reading, found: str, kind: str) -> Iterator[Row]:
@@ -97,26 +140,3 @@ def of_kind(path: str, rows: Iterator[Row], reading: Reading, found: str, kind: 
         wanted = "sequences: FASTA, PDB, mmCIF, or a sequence column" if reading.wants == "sequence" else "SMILES"
         raise InputError(f"{path} holds {found}; this task takes {wanted}")
     yield from rows
-
-
-def plain_rows(lines: Iterator[Line], blank: Blank, kind: str) -> Iterator[Row]:
-    """`.smi` lines, or a sequence and its name in the same form."""
-    ordinal = 0
-    for number, text in filled(lines, blank):
-        if text is None:
-            yield too_long(ordinal, number)
-        else:
-            value, name = split_smi(text)
-            if ordinal == 0 and value.lower() in _HEADER_WORDS:
-                continue
-            yield Row(ordinal, name or str(number), value, kind=kind)
-        ordinal += 1
-
-
-def split_smi(line: str) -> tuple[str, str]:
-    """SMILES and name of one line; a CXSMILES extension `|…|` between or after them is left out."""
-    smiles, _, rest = line.strip().replace("\t", " ").partition(" ")
-    rest = rest.strip()
-    if rest.startswith("|") and "|" in rest[1:]:
-        rest = rest[1:].partition("|")[2].strip()
-    return smiles, rest

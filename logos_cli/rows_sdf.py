@@ -1,4 +1,7 @@
-"""Rows of SDF and MOL files, V2000 and V3000: each record's SMILES, its title as the id, its data fields as columns."""
+"""Rows of SDF and MOL files, V2000 and V3000: each record's SMILES, its title as the id, its data fields as columns.
+
+The SMILES and the id may be taken from data fields instead, by the options that name a table's columns.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import chain, islice
+from typing import Any
 
 from logos_cli.chem import MAX_SMILES, rdkit
+from logos_cli.column_names import ID, asked_for, first_of
 from logos_cli.lines import LONGEST_LINE, Line
-from logos_cli.row import Row
+from logos_cli.row import Reading, Row
+from logos_cli.smiles_text import read_cell
 
 OTHERS = "other_fields"
 LONGEST_RECORD = 20_000  # lines; a molecule of 999 atoms with hundreds of data fields has some thousands
@@ -22,7 +28,8 @@ def looks_like_sdf(start: bytes) -> bool:
     return len(lines) > 4 and bool(_COUNTS.search(lines[3]))
 
 
-def sdf_rows(lines: Iterator[Line]) -> Iterator[Row]:
+def sdf_rows(path: str, lines: Iterator[Line], reading: Reading) -> Iterator[Row]:
+    """Raises UsageError for a data field that the user named and the first record has not."""
     ordinal, start, record = 0, 1, list[str]()
     error: str | None = None
     names: list[str] | None = None
@@ -38,8 +45,12 @@ def sdf_rows(lines: Iterator[Line]) -> Iterator[Row]:
                 record.append(text)
         elif number or any(line.strip() for line in record):  # a lone molecule may lack the last $$$$
             fields = dict(data_fields(record))
-            names = list(fields) if names is None else names
-            yield sdf_row(ordinal, start, record, error, columns_of(fields, names))
+            if names is None:
+                names = list(fields)
+                for wanted in filter(None, (reading.smiles_column, reading.id_column)):
+                    asked_for(path, "data field", names, wanted)
+            start = start if record else number
+            yield sdf_row(ordinal, start, record, error, fields, reading, columns_of(fields, names))
             ordinal, record, error = ordinal + 1, [], None
 
 
@@ -50,14 +61,35 @@ def columns_of(fields: dict[str, str], names: list[str]) -> dict[str, str]:
     return found | {OTHERS: json.dumps(others, ensure_ascii=False) if others else ""}
 
 
-def sdf_row(ordinal: int, number: int, record: list[str], error: str | None, columns: dict[str, str]) -> Row:
+def sdf_row(
+    ordinal: int, number: int, record: list[str], error: str | None, fields: dict[str, str], reading: Reading,
+    columns: dict[str, str],
+) -> Row:  # fmt: skip
     title = " ".join(record[0].split()) if record else ""
+    name = named(title, fields, reading) or str(number)
+    if error is None and not any(text.strip() for text in record):
+        error = f"line {number}: an empty record"
+    if error is None and reading.smiles_column:
+        wanted = next((field for field in fields if field.lower() == reading.smiles_column.strip().lower()), None)
+        value = None if wanted is None else read_cell(fields[wanted]).smiles
+        error = None if value else f"line {number}: the record has no data field {reading.smiles_column!r}"
+        return Row(ordinal, name, value, columns=columns, error=error)
     if error is None and not any(text.startswith("M  END") for text in record):
         error = f"line {number}: the record is cut, it has no M  END"
     smiles = None
     if error is None:
         smiles, error = smiles_of("\n".join(record) + "\n", number)
-    return Row(ordinal, title or str(number), smiles, columns=columns, error=error)
+    return Row(ordinal, name, smiles, columns=columns, error=error)
+
+
+def named(title: str, fields: dict[str, str], reading: Reading) -> str:
+    """The id: the data field that the user named, else the title, else a field that is known to hold ids."""
+    kept = [field for field, value in fields.items() if value.strip()]
+    if reading.id_column:
+        found = [field for field in kept if field.lower() == reading.id_column.strip().lower()]
+        return " ".join(fields[found[0]].split()) if found else ""
+    at = None if title else first_of(kept, ID)
+    return title if at is None else " ".join(fields[kept[at]].split())
 
 
 def smiles_of(block: str, number: int) -> tuple[str | None, str | None]:
@@ -67,8 +99,21 @@ def smiles_of(block: str, number: int) -> tuple[str | None, str | None]:
         return None, f"line {number}: RDKit cannot read this record as a molecule"
     if mol.GetNumAtoms() == 0:
         return None, f"line {number}: a molecule without atoms"
+    if query := query_of(mol):
+        return None, f"line {number}: {query}; a query is no molecule"
     smiles = str(rdkit().MolToSmiles(mol))
     return (smiles, None) if len(smiles) <= MAX_SMILES else (None, f"line {number}: a SMILES of over {MAX_SMILES:,} characters")
+
+
+def query_of(mol: Any) -> str | None:
+    """What makes a structure a query, which stands for many molecules; None if it is one molecule."""
+    for atom in mol.GetAtoms():
+        if atom.HasQuery() or atom.GetAtomicNum() == 0:
+            label = atom.GetSymbol()
+            what = "an R group" if label.startswith("R") else "a list of atoms or an atom of any kind"
+            return f"atom {atom.GetIdx() + 1} is {what}"
+    found = next((bond for bond in mol.GetBonds() if bond.HasQuery()), None)
+    return None if found is None else f"bond {found.GetIdx() + 1} is of any kind"
 
 
 def data_fields(record: list[str]) -> Iterator[tuple[str, str]]:

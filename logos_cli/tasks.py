@@ -27,9 +27,10 @@ README_SOURCE = "upstream README's commands"
 
 @dataclass(frozen=True)
 class Task:
-    """`wants` is what its rows hold (see `Reading`), `writes` what a file of its answers can be: `smiles`, `sequence` or
-    `other`. `known` gives prompt and answer of a row that has both, to be scored. `merges`: with --top, the samples of a
-    row become one record instead of ranked ones."""
+    """`wants` is what its rows hold (see `Reading`), `side` the side of a reaction that it asks with: `reactants` or
+    `product`. `writes` is what a file of its answers can be: `smiles`, `sequence` or `other`. `known` gives prompt and answer
+    of a row that has both, to be scored. `merges`: with --top, the samples of a row become one record instead of ranked
+    ones."""
 
     name: str
     modality: str
@@ -45,6 +46,7 @@ class Task:
     wants: str = "smiles"
     writes: str = "smiles"
     unpublished: str = ""
+    side: str = ""
     merges: bool = False
     reaction: Callable[[str, str], str] | None = None
     sampling: Sampling = PUBLISHED
@@ -73,14 +75,14 @@ TASKS: Mapping[str, Task] = {
         Task(
             "retro", "reaction", "a product SMILES, or a reaction SMILES (its product)", "a list of reactant SMILES, canonical",
             "<MoleculeS>P<MoleculeE><ReverseReact>", (), (*_MOLECULE, "<ReverseReact>"), True,
-            molecules.retro_prompt, molecules.parse_reactants, molecules.known_retro,
+            molecules.retro_prompt, molecules.parse_reactants, molecules.known_retro, side="product",
             reaction=lambda product, reactants: f"{reactants}>>{product}",
         ),
         Task(
             "react", "reaction", "reactants joined by dots or as a JSON list, or a reaction SMILES",
             "the product's SMILES, canonical",
             "<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>", (), (*_MOLECULE, "<React>"), True,
-            molecules.react_prompt, molecules.parse_product, molecules.known_react,
+            molecules.react_prompt, molecules.parse_product, molecules.known_react, side="reactants",
             reaction=lambda reactants, product: f"{reactants}>>{product}",
         ),
         Task(

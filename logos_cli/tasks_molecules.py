@@ -14,6 +14,7 @@ from logos_cli.grammar import (
     wrap,
 )
 from logos_cli.row import Row
+from logos_cli.smiles_text import begins_a_smiles, bracket_atoms_valid
 
 
 def published_molecules(text: str, end: str) -> list[str]:
@@ -82,6 +83,8 @@ def molecule_prompt(row: Row) -> Prompt:
         raise RowError(f"a prefix of {len(prefix):,} characters; at most {MAX_SMILES:,} are read")
     if not prefix.isprintable() or " " in prefix:
         raise RowError(f"blanks or control characters inside a SMILES: {shortened(prefix)}")
+    if prefix and not (begins_a_smiles(prefix) and bracket_atoms_valid(prefix)) and canonical(prefix) is None:
+        raise RowError(f"not a valid SMILES, nor the beginning of one: {shortened(prefix)}")
     return Prompt("<MoleculeS>" + prefix, prefix, prefix=prefix)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fuzz_rows
 import pytest
 
 FUZZ = Path(__file__).parent / "fuzz.py"
@@ -20,3 +21,8 @@ def test_damage_at_random(tmp_path: Path) -> None:
         check=False, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0 and "24 mutations, 0 complaints" in done.stdout, done.stdout[-5000:] + done.stderr
+
+
+def test_damage_to_rows(tmp_path: Path) -> None:
+    done, complaints = fuzz_rows.fuzz(range(100_000, 100_350), 0, tmp_path)
+    assert sum(done.values()) == 350 and not complaints, "\n\n".join(complaints)[:5000]

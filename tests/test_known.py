@@ -14,9 +14,10 @@ from conftest import Run
 
 from logos_cli.grammar import protein
 from logos_cli.known import of_record, of_row
+from logos_cli.lines import Blank
 from logos_cli.recorded import again
-from logos_cli.row import Recorded, Row
-from logos_cli.rows_json import json_row
+from logos_cli.row import Reading, Recorded, Row
+from logos_cli.rows_json import json_rows
 from logos_cli.tasks import TASKS, task_named
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -77,7 +78,7 @@ def test_what_a_record_lacks_is_an_error_record(logos_here: Logos) -> None:
     ]  # fmt: skip
     found = logos_here("score", "-", "-m", "nano", stdin=lines(*given))
     reasons = ["no text that could be scored", "not a valid SMILES", "no pocket in this row", "no residues", "no valid answer"]
-    assert found.code == 0 and len(found.lines) == len(reasons)
+    assert found.code == 1 and len(found.lines) == len(reasons)
     assert all(reason in one["error"] for reason, one in zip(reasons, found.lines, strict=True))
 
 
@@ -134,7 +135,8 @@ def test_scores_tell_what_was_scored() -> None:
         "raw": ('{"text": "<AntibodyS>EVQ<AntibodyE>"}', {"input": "<AntibodyS>EVQ<AntibodyE>"}),
     }  # fmt: skip
     for task, (line, told) in cases.items():
-        found = of_row(json_row(0, 1, line, "any"), TASKS[task]).told
+        (row,) = json_rows("-", iter([(1, line)]), Blank(), Reading("any"))
+        found = of_row(row, TASKS[task]).told
         assert {key: found.get(key) for key in told} == told, task
         assert ("answer" in found) == (task not in ("molecule", "protein", "raw"))
 

@@ -85,17 +85,18 @@ def test_a_terminal_shows_progress_and_the_file_gets_the_records(private_cache: 
 
 
 def test_failed_rows_leave_at_once(private_cache: Path) -> None:
-    """They must not wait for an answer that may come much later."""
+    """They must not wait for an answer that may come much later, but for the four lines that decide on the format."""
     command = [*LOGOS.split(), "generate", "retro"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert child.stdin and child.stdout
     watchdog = threading.Timer(60, child.kill)
     watchdog.start()
-    child.stdin.write("xx\nyy\n")
+    child.stdin.write("xx\nyy\nzz\nxyz\n")
     child.stdin.flush()
-    assert json.loads(child.stdout.readline())["row"] == 0
+    assert [json.loads(child.stdout.readline())["row"] for _ in range(3)] == [0, 1, 2]
+    child.stdin.write("CCO\n")
     child.stdin.close()
-    assert json.loads(child.stdout.readline())["row"] == 1
+    assert json.loads(child.stdout.readline())["row"] == 3
     assert child.wait(timeout=20) == 0
     watchdog.cancel()
     child.stdout.close()

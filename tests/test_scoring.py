@@ -16,11 +16,12 @@ from conftest import Run, convert
 
 import logos_cli.nano
 from logos_cli.engine import Engine
+from logos_cli.lines import Blank
 from logos_cli.mutants import Mutations
 from logos_cli.pipeline import Plan, generate_records
 from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
-from logos_cli.rows_json import json_row
+from logos_cli.rows_json import json_rows
 from logos_cli.sampling import Sampling
 from logos_cli.score_records import ScoreRecord
 from logos_cli.scoring import ScorePlan, score_records
@@ -70,7 +71,7 @@ def test_every_modality_by_its_content(engine: Engine) -> None:
         '{"sequence": "MKTAYIAKQR", "pocket": [2, 5]}', '{"sequence": "MKTAYIAKQR", "pocket": [2], "ligand": "CCO"}',
         '{"metal": "[Zn]", "linkers": ["CCO"]}', '{"text": "<AntibodyS>EVQ<AntibodyE>"}',
     ]  # fmt: skip
-    found = scores(engine, [json_row(i, i + 1, line, "any") for i, line in enumerate(lines)])
+    found = scores(engine, list(json_rows("-", iter(enumerate(lines, 1)), Blank(), Reading("any"))))
     assert [one.task for one in found] == ["molecule", "retro", "protein", "pocket", "ligand", "material", "raw"]
     for one in found:
         assert one.error is None and one.logprob is not None and one.logprob < 0 and one.tokens

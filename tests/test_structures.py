@@ -212,7 +212,7 @@ def test_a_folder_and_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (2, "4cup", True),
         (3, "broken", False),
     ]
-    assert "2abc.pdb.gz: damaged gzip data" in (found[1].error or "")
+    assert "2abc.pdb.gz: damaged packed data" in (found[1].error or "")
     with (tmp_path / "4cup.cif.gz").open("rb") as stream:
         monkeypatch.setattr("sys.stdin", type("Standard", (), {"buffer": stream}))
         assert replace(row("-"), site=None).value == found[2].value

@@ -98,7 +98,7 @@ def accuracy(
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None
     asked = Asked(chosen, samples, max_tokens, seed, tasks, known)
-    rows = read_data(data, limit) if data else None
+    rows = read_data(data, limit, chosen) if data else None
     with ExitStack() as opened:
         engines = EngineSettings(device, threads, batch, note)
         base = opened_subject(against, engines, opened)

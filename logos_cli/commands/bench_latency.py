@@ -137,12 +137,13 @@ def task_rows(path: str, limit: int, task: Task) -> tuple[Row, ...]:
     from itertools import islice
 
     from logos_cli.grammar import RowError
+    from logos_cli.row import Reading
     from logos_cli.rows import read_rows
 
     if path != "-" and not Path(path).exists():
         raise UsageError(f"{path}: no such file; give rows for --data")
     found, reason = [], "it is empty"
-    for row in islice(read_rows(path), limit):
+    for row in islice(read_rows(path, Reading(task.wants, side=task.side)), limit):
         try:
             task.prompt(row)
         except RowError as error:

@@ -21,7 +21,7 @@ PATIENCE = 1.0  # seconds to wait for a pipe to show whether its first row is it
 
 
 class RowsFailed(LogosError):
-    """--strict and a row without an answer."""
+    """No row has an answer, or --strict and one has none."""
 
 
 def generate(
@@ -110,6 +110,7 @@ def generate(
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
+    no_header: options.NoHeader = False,
     debug: options.Debug = False,
 ) -> None:
     """Answer every row of a file or pipe, one JSON line each.
@@ -121,7 +122,7 @@ def generate(
     from logos_cli.commands.generate_run import annotation_for, beam_of, check_format, check_merging, open_output, run, summary
     from logos_cli.commands.models import open_model
     from logos_cli.commands.pocket_files import PocketFiles
-    from logos_cli.commands.rows_input import describe, input_rows, sha256, total_rows
+    from logos_cli.commands.rows_input import describe, input_rows, none_answered, sha256, total_rows
     from logos_cli.console import note
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
@@ -145,7 +146,7 @@ def generate(
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
     annotation = annotation_for(chosen, props, similar_to)
-    blank = Blank()
+    blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
     beam = beam_of(chosen, decode.value, top, beam_width, [name for name, value in drawn.items() if value is not None])
@@ -154,7 +155,10 @@ def generate(
         "repetition_penalty": repetition_penalty, "max_tokens": max_tokens, "seed": seed,
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
-    reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
+    reading = Reading(
+        chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
+        side=chosen.side, header=not no_header,
+    )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank))
     rows.wait()
     count = beam or samples or (32 if top else 1)
@@ -189,7 +193,9 @@ def generate(
         seconds = run(files.kept(rows, output.done.row) if files else rows, plan, engine, output, total, complete)
         if files:
             note(files.told())
-        note(summary(output.tally, before, seconds, blank.lines))
+        note(summary(output.tally, before, seconds, blank))
+        if output.tally.rows and not output.tally.answers and (input is not None or chosen.needs_input):
+            raise RowsFailed(none_answered(output.tally.rows, input))
         if strict and output.tally.failed:
             raise RowsFailed(f"{output.tally.failed} of {output.tally.rows} rows gave no answer (--strict)")
     finally:

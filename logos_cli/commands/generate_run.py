@@ -11,6 +11,7 @@ from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from logos_cli.engine import Engine
+    from logos_cli.lines import Blank
     from logos_cli.pipeline import Plan
     from logos_cli.properties import Annotation
     from logos_cli.records import Record, Tally
@@ -124,19 +125,19 @@ def run(
     return time.monotonic() - started
 
 
-def summary(tally: Tally, before: int, seconds: float, blank: int) -> str:
+def summary(tally: Tally, before: int, seconds: float, blank: Blank) -> str:
+    from logos_cli.commands.rows_input import skipped
     from logos_cli.console import counted
 
     if tally.rows == 0:
-        return "no rows in the input, no records" + (f" ({blank} blank lines)" if blank else "")
+        return "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")
     parts = [counted(tally.rows, "row")]
     if before:
         parts[0] += f" ({before:,} of them before the resume)"
     parts.append(f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid")
     if tally.failed:
         parts.append(f"{counted(tally.failed, 'row')} without an answer (see error)")
-    if blank:
-        parts.append(f"{counted(blank, 'blank line')} skipped")
+    parts += skipped(blank)
     done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
     speed = done / max(seconds, 0.05)
     parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")

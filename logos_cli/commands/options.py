@@ -89,9 +89,11 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)]
-SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help="Column of a table.", show_default=False)]
-SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help="Column of a table.", show_default=False)]
-IdColumn = Annotated[str | None, typer.Option("--id-column", help="Column of a table.", show_default=False)]
+_NAMED = "Column of a table, key of JSON lines, data field of an SDF."
+SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help=_NAMED, show_default=False)]
+SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help=_NAMED, show_default=False)]
+IdColumn = Annotated[str | None, typer.Option("--id-column", help=_NAMED, show_default=False)]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first line of a table is a row; columns are 1, 2, …")]
 Chain = Annotated[
     str | None,
     typer.Option("--chain", help="Of a structure. Default: most contacts, else the longest.", show_default=False),

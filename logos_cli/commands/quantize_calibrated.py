@@ -128,7 +128,7 @@ def given_texts(asked: Asked, engine: LlamaCppEngine) -> Sequences:
     from logos_cli.tasks import task_named
 
     task = task_named(asked.task) if asked.task else None
-    rows = read_rows(asked.calibrate, Reading(task.wants if task else "any"))
+    rows = read_rows(asked.calibrate, Reading(task.wants if task else "any", side=task.side if task else ""))
     found = sequences_of_rows(rows, task, engine, asked.file.name if asked.file else "stdin")
     if found.left_out:
         note(f"{counted(len(found.left_out), 'row')} left out, first: {found.left_out[0]}")

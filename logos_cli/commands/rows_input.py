@@ -44,6 +44,25 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
         yield row
 
 
+def skipped(blank: Blank) -> list[str]:
+    """What was left out of the input, for the summary."""
+    from logos_cli.console import counted
+
+    found = [f"{counted(blank.lines, 'blank line')} skipped"] if blank.lines else []
+    found += [f"{counted(blank.comments, 'comment line')} skipped"] if blank.comments else []
+    if blank.left_out:
+        parts = ", ".join(f"{name} ({times:,})" for name, times in blank.left_out.items())
+        found.append(f"left out of CXSMILES, as a SMILES cannot say it: {parts}")
+    return found
+
+
+def none_answered(rows: int, path: str | None, wanted: str = "answer") -> str:
+    """What is asked after a run in which no row gave what was `wanted`."""
+    article = "an" if wanted == "answer" else "a"
+    what = f"the row gave no {wanted}" if rows == 1 else f"none of the {rows:,} rows gave {article} {wanted}"
+    return f"{what} (see error); is {'stdin' if path in (None, '-') else path} the file that was meant?"
+
+
 def look_ahead(rows: Iterator[Row]) -> tuple[Iterable[Row], bool]:
     """The same rows, and whether there is only one: that must not depend on how far a run got before."""
     first = list(islice(rows, 2))

@@ -16,7 +16,7 @@ from logos_cli.errors import LogosError, UsageError
 
 
 class ScoresFailed(LogosError):
-    """--strict and a row without a score."""
+    """No row has a score, or --strict and one has none."""
 
 
 def score(
@@ -70,6 +70,7 @@ def score(
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
+    no_header: options.NoHeader = False,
     debug: options.Debug = False,
 ) -> None:
     """Log-likelihood of given sequences, or of mutants.
@@ -78,7 +79,7 @@ def score(
     Example: logos score vh.fasta --task antibody --mutants 97-106 --format csv
     """
     from logos_cli.commands.models import open_model
-    from logos_cli.commands.rows_input import look_ahead, read_limited, total_rows
+    from logos_cli.commands.rows_input import look_ahead, none_answered, read_limited, skipped, total_rows
     from logos_cli.console import counted, note, progress
     from logos_cli.engine import EngineSettings
     from logos_cli.lines import Blank
@@ -99,8 +100,11 @@ def score(
     options.check_structure_options(chosen, chain, pocket_from, cutoff)
     plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token)
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
-    reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
-    blank = Blank()
+    reading = Reading(
+        wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
+        side=chosen.side if chosen else "", header=not no_header,
+    )  # fmt: skip
+    blank = Blank(note=note)
     rows, _ = look_ahead(read_limited(input, reading, limit, blank))
     formatter = ScoreFormatter(format.value, each_token)
     scored = failed = 0
@@ -121,8 +125,9 @@ def score(
         return
     told = [f"{counted(scored, 'sequence')} scored"]
     told += [f"{failed:,} could not be (see error)"] if failed else []
-    told += [f"{counted(blank.lines, 'blank line')} skipped"] if blank.lines else []
-    note("; ".join([*told, f"{time.monotonic() - started:.1f} s"]))
+    note("; ".join([*told, *skipped(blank), f"{time.monotonic() - started:.1f} s"]))
+    if not scored:
+        raise ScoresFailed(none_answered(scored + failed, input, "score"))
     if strict and failed:
         raise ScoresFailed(f"{failed} of {scored + failed} sequences could not be scored (--strict)")
 
