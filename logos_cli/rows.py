@@ -18,12 +18,15 @@ from pathlib import Path
 
 from logos_cli.errors import InputError
 from logos_cli.lines import Blank, Line, filled, first_bytes, lines_of, open_bytes
+from logos_cli.residue_text import three_letter
 from logos_cli.row import Reading, Row, too_long
+from logos_cli.rows_alignment import alignment_rows, chain_lengths
 from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
 from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
 from logos_cli.rows_table import delimiter_of, pocket_cell, table_rows
+from logos_cli.sequence_formats import refuse_unread, without_comments
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _HEADER_WORDS = {"smiles", "canonical_smiles", "smile", "structure", "molecule", "sequence", "seq"}
@@ -54,23 +57,25 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
     with open_bytes(path) as stream:
         start = first_bytes(path, stream)
         name = Path(path).name.lower().removesuffix(".gz")
+        refuse_unread(path, name, start)
         if looks_like_structure(name, start):
             yield structure_row(path, stream, reading)
         elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
             yield from of_kind(path, sdf_rows(lines_of(path, stream)), reading, "molecules (SDF)", "smiles")
         else:
-            yield from line_rows(path, stream, reading, blank)
+            yield from line_rows(path, stream, start, reading, blank)
 
 
-def line_rows(path: str, stream: io.BufferedIOBase, reading: Reading, blank: Blank) -> Iterator[Row]:
+def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Reading, blank: Blank) -> Iterator[Row]:
     """Rows of the formats whose first line that holds something says what they are."""
     lines = lines_of(path, stream)
     first: Line | None = None
+    fasta = without_comments(start).startswith(b">")  # whatever remarks stand before it
     for number, text in lines:
-        if text is None or text.strip():
+        if text is None or (text.strip() and not (fasta and text.lstrip().startswith(("#", ";")))):
             first = (number, text)
             break
-        blank.lines += 1
+        blank.lines += not text.strip()
     if first is None:
         return
     head = (first[1] or "").lstrip()
@@ -84,7 +89,8 @@ def line_rows(path: str, stream: io.BufferedIOBase, reading: Reading, blank: Bla
     if head.startswith("{"):
         yield from json_rows(joined, blank, reading.wants)
     elif head.startswith(">"):
-        yield from of_kind(path, fasta_rows(joined, blank), reading, "sequences (FASTA)", "sequence")
+        rows = alignment_rows(fasta_rows(joined, blank), chain_lengths(start))
+        yield from of_kind(path, rows, reading, "sequences (FASTA)", "sequence")
     elif table or named or delimiter_of(head, reading.wants):
         yield from table_rows(path, joined, blank, reading)
     else:
@@ -107,6 +113,8 @@ def plain_rows(lines: Iterator[Line], blank: Blank, kind: str) -> Iterator[Row]:
             yield too_long(ordinal, number)
         else:
             value, name = split_smi(text)
+            if kind == "sequence" and three_letter(text):
+                value, name = text.strip(), ""  # which the task refuses
             if ordinal == 0 and value.lower() in _HEADER_WORDS:
                 continue
             yield Row(ordinal, name or str(number), value, kind=kind)
