@@ -14,10 +14,9 @@ from logos_cli.errors import MissingDependency
 from logos_cli.structure_file import StructureError, gemmi
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Numbers = npt.NDArray[np.generic]
+    Numbers = npt.NDArray[Any]
 
 _TYPES = {1: "<i1", 2: "<i2", 3: "<i4", 4: "<u1", 5: "<u2", 6: "<u4", 32: "<f4", 33: "<f8"}
 # A msgpack map whose first key is one of the file's own.

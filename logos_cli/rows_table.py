@@ -13,7 +13,7 @@ from logos_cli.lines import LONGEST_LINE, Blank, Line
 from logos_cli.row import Reading, Row
 
 SMILES_COLUMNS = ("smiles", "canonical_smiles")
-SEQUENCE_COLUMNS = ("sequence", "seq", "protein_sequence", "protein")
+SEQUENCE_COLUMNS = ("sequence", "seq", "protein_sequence", "protein", "mutated_sequence")
 ID_COLUMNS = ("id", "name", "title", "compound_id", "molecule_id")
 POCKET_COLUMN, LIGAND_COLUMN = "pocket", "ligand"
 LONGEST_CELL = 50  # lines that a quoted cell of a table may span
