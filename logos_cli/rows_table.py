@@ -12,7 +12,7 @@ from logos_cli.errors import InputError, UsageError
 from logos_cli.lines import LONGEST_LINE, Blank, Line
 from logos_cli.row import Reading, Row
 
-SMILES_COLUMNS = ("smiles", "canonical_smiles")
+SMILES_COLUMNS = ("smiles", "canonical_smiles", "mofid", "info.mofid.mofid", "info.mofid.smiles")
 SEQUENCE_COLUMNS = ("sequence", "seq", "protein_sequence", "protein", "mutated_sequence")
 ID_COLUMNS = ("id", "name", "title", "compound_id", "molecule_id")
 POCKET_COLUMN, LIGAND_COLUMN = "pocket", "ligand"

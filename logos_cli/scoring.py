@@ -16,6 +16,7 @@ from logos_cli.engine import Engine
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError, residues
 from logos_cli.known import Known, of_record, of_row, shown_of
+from logos_cli.mofid import is_mofid
 from logos_cli.mutants import Mutations
 from logos_cli.row import Recorded, Row
 from logos_cli.score_records import ScoreRecord
@@ -50,7 +51,7 @@ def task_for(row: Row) -> Task:
     """What a row is when nobody says."""
     if row.text is not None:
         return TASKS["raw"]
-    if row.material is not None:
+    if row.material is not None or (row.kind == "smiles" and isinstance(row.value, str) and is_mofid(row.value, row.id)):
         return TASKS["material"]
     if row.kind == "sequence":
         return TASKS["ligand" if row.ligand else "pocket" if row.pocket else "protein"]
