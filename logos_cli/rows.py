@@ -26,7 +26,7 @@ from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
 from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
 from logos_cli.rows_table import delimiter_of, pocket_cell, table_rows
-from logos_cli.sequence_formats import refuse_unread, without_comments
+from logos_cli.sequence_formats import refuse_no_sequences, refuse_unread, without_comments
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _HEADER_WORDS = {"smiles", "canonical_smiles", "smile", "structure", "molecule", "sequence", "seq"}
@@ -94,6 +94,8 @@ def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Readi
     elif table or named or delimiter_of(head, reading.wants):
         yield from table_rows(path, joined, blank, reading)
     else:
+        if reading.wants == "sequence":
+            refuse_no_sequences(path, start)
         yield from plain_rows(joined, blank, "sequence" if reading.wants == "sequence" else "smiles")
 
 

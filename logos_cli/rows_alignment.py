@@ -71,7 +71,9 @@ def parted(rows: Iterator[Row], lengths: tuple[int, ...]) -> Iterator[Row]:
 
 
 def chain_name(whole: str, names: list[str], place: int, chains: int) -> str:
-    return names[place] if len(names) == chains else f"{whole.split()[0]}/{place + 1}"
+    """The query's and a paired homolog's header has a name for each chain; others' have figures behind one name."""
+    named = len(names) == chains and (all(map(str.isdigit, names)) or not any(name[0].isdigit() for name in names))
+    return names[place] if named else f"{whole}/{place + 1}"
 
 
 def cut(value: str, lengths: tuple[int, ...]) -> list[str] | None:

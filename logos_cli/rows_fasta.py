@@ -39,8 +39,8 @@ def fasta_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
 
 def fasta_row(ordinal: int, header: tuple[int, str], parts: list[str], error: str | None) -> Row:
     number, title = header
-    name, _, description = title.partition(" ")
-    columns = {"description": description.strip()}  # always, so that a csv's columns do not depend on the first record
+    name, *others = title.split(None, 1) or [""]
+    columns = {"description": "".join(others)}  # always, so that a csv's columns do not depend on the first record
     if error is None and (kind := stated_kind(title)):
         error = f"line {number}: its name says that it is no protein but {kind}"
     if error is None and not any(parts):

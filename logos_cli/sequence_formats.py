@@ -12,11 +12,16 @@ _RECORD = re.compile(
     rb"(?:HEADER|OBSLTE|TITLE|SPLIT|CAVEAT|COMPND|SOURCE|KEYWDS|EXPDTA|NUMMDL|MDLTYP|AUTHOR|REVDAT|SPRSDE|JRNL|REMARK|"
     rb"DBREF[12]?|SEQADV|SEQRES|MODRES|HET|HETNAM|HETSYN|FORMUL|HELIX|SHEET|TURN|SSBOND|LINK|CISPEP|SITE|CRYST1|"
     rb"ORIGX[123]|SCALE[123]|MTRIX[123]|MODEL|ANISOU|TER|ENDMDL|CONECT|MASTER|END|USER|PARENT|PFRMAT|TARGET|METHOD|"
-    rb"STOICH|SCORE|QMODE|REMARK\d+|ROOT|ENDROOT|BRANCH|ENDBRANCH|TORSDOF)(?=[ \t]|$)"
+    rb"STOICH|SCORE|QMODE|REMARK\d+|ROOT|ENDROOT|BRANCH|ENDBRANCH|TORSDOF)(?=[ \t]|$)",
+    re.IGNORECASE,
 )
-_ATOM = re.compile(rb"(?:ATOM  |HETATM)[ \dA-Za-z]{5}.{15,19}[ \d.-]{24}|(?:ATOM|HETATM)[ \t]+\d+[ \t]+\S{1,4}[ \t]")
+_ATOM = re.compile(
+    rb"(?:ATOM  |HETATM)[ \dA-Za-z]{5}.{15,19}[ \d.-]{24}|(?:ATOM|HETATM)[ \t]+\d+[ \t]+\S{1,4}[ \t]", re.IGNORECASE
+)
 # Words that no protein begins with, though the letters of some are residues: alone they are enough.
-_OWN_RECORD = re.compile(rb"(?:HEADER|TITLE|COMPND|EXPDTA|REMARK|CRYST1|SEQRES|DBREF|HELIX|SHEET|MODEL|PARENT|PFRMAT)[ \t]+\S")
+_OWN_RECORD = re.compile(
+    rb"(?:HEADER|TITLE|COMPND|EXPDTA|REMARK|CRYST1|SEQRES|DBREF|HELIX|SHEET|MODEL|PARENT|PFRMAT)[ \t]+\S", re.IGNORECASE
+)
 # Serial, atom, residue, number, x, y, z, charge, radius: parted by blanks, and nothing after the radius.
 _PQR = re.compile(
     rb"(?:ATOM|HETATM)\s+\d+\s+\S+\s+\S+\s+(?:[A-Za-z]\s+)?-?\d+[A-Za-z]?(?:\s+-?\d+\.\d+){3}\s+-?\d+\.\d+\s+\d+\.\d+\s*$"
@@ -81,6 +86,16 @@ def refuse_unread(path: str, name: str, start: bytes) -> None:
     if found := unread(name, start):
         what, remedy = found
         raise InputError(f"{path}: {what}, which is not read; {remedy.replace('FILE', path)}")
+
+
+def refuse_no_sequences(path: str, start: bytes) -> None:
+    """Raises InputError for a list of sequences of whose first lines, three at least, none begins with residues."""
+    lines = [line.split()[0] for line in whole_lines(start)]
+    if len(lines) > 2 and not any(re.fullmatch(rb"[A-Za-z]+\*?", line) for line in lines):
+        raise InputError(
+            f"{path}: no sequences and no format that is read: it begins with {lines[0][:30].decode('ascii', 'replace')!r}; "
+            "give FASTA, PDB, mmCIF, a table, or a sequence a line"
+        )
 
 
 def unread(name: str, start: bytes) -> tuple[str, str] | None:

@@ -36,7 +36,7 @@ def read(tmp_path: Path, data: str | bytes, name: str = "piped", **options: Any)
         "MODEL 1\n", "MODEL        1\n", "TER\n", "PARENT N/A\n", "USER  MOD\n", "REMARK\n", "HEADER\n",
         "REMARK   1 REFERENCE\n", "HELIX    1   1 SER A    2  LYS A   10  1\n", "SHEET    1   A 2 LEU A  10\nDBREF  1ABC\n",
         "# by a script\n", "PFRMAT TS\nTARGET T1024\nMODEL  1\nPARENT N/A\n",
-        "CRYST1   50.000\n", "SEQRES   1 A    2  MET LYS\n", "\n\n", "ROOT\n",
+        "CRYST1   50.000\n", "SEQRES   1 A    2  MET LYS\n", "\n\n", "ROOT\n", "model 1\n",
     ],
 )  # fmt: skip
 def test_a_pdb_is_known_by_its_lines(tmp_path: Path, before: str) -> None:
@@ -80,6 +80,13 @@ def test_formats_that_are_not_read_are_named(tmp_path: Path, told: str, text: st
         assert told in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_format_that_nobody_knows_is_refused_whole(tmp_path: Path) -> None:
+    for text in ("12 34\n56 78\n90 12\n", "x=1\ny=2\nz=3\n", "<a>\n<b>\n<c>\n", "%!PS\n% one\n%% two\n"):
+        with pytest.raises(InputError, match="no sequences and no format that is read: it begins with"):
+            read(tmp_path, text)
+    assert len(read(tmp_path, "M-K\nMKT\nM1\n")) == 3, "what cannot be used of a list is its row's error"
+
+
 @pytest.mark.parametrize(
     "text", ["# comment\n; another\n>one\nMKT\nAY\n>two\nACD\n", ";old\n>one\nMKT\n;between\nAY\n>two\nACD\n"]
 )
@@ -91,19 +98,20 @@ def test_remarks_before_fasta(tmp_path: Path, text: str) -> None:
 def test_alignments_are_read_without_their_gaps(tmp_path: Path) -> None:
     found = read(tmp_path, ">query\nMKT-AY\n>two\nM-TWAY\n>three\n---WA.\n>four\n------\n")
     assert [row.value for row in found] == ["MKTAY", "MTWAY", "WA", None] and found[3].error == "nothing but gaps"
-    found = read(tmp_path, ">query\nMKTAY\n>hit\nM-TwwAY\n", "x.a3m")
-    assert [row.value for row in found] == ["MKTAY", "MTWWAY"]
+    found = read(tmp_path, ">query\nMKTAY\n>hit\t0.5\nM-TwwAY\n", "x.a3m")
+    assert [row.value for row in found] == ["MKTAY", "MTWWAY"] and found[1].id == "hit"
     gapped = read(tmp_path, ">a\nMK-TAY\n>b\nACD\n")
     assert [row.value for row in gapped] == ["MK-TAY", "ACD"], "no alignment: what is missing there is not told"
 
 
 def test_the_chains_of_a_colabfold_query(tmp_path: Path) -> None:
-    text = "#4,3\t1,1\n>101\t102\nMKTAACD\n>first\nMkKT----\n>both\nM-TAaAC-\n>wrong\nMK\n"
+    text = "#4,3\t1,1\n>101\t102\nMKTAACD\n>first\nMkKT----\n>both\t12\nM-TAaAC-\n>u1\tu2\nMKTAA-D\n>wrong\nMK\n"
     found = read(tmp_path, text, "x.a3m")
     assert [(row.id, row.value) for row in found] == [
-        ("101", "MKTA"), ("102", "ACD"), ("first/1", "MKKT"), ("both/1", "MTAA"), ("both/2", "AC"), ("wrong", None),
+        ("101", "MKTA"), ("102", "ACD"), ("first/1", "MKKT"), ("both/1", "MTAA"), ("both/2", "AC"), ("u1", "MKTA"),
+        ("u2", "AD"), ("wrong", None),
     ]  # fmt: skip
-    assert [row.ordinal for row in found] == list(range(6)) and "the first line says 4 + 3" in (found[5].error or "")
+    assert [row.ordinal for row in found] == list(range(8)) and "the first line says 4 + 3" in (found[7].error or "")
     assert [row.value for row in read(tmp_path, "#5\t1\n>101\nMKTAY\n>x\nM-tTAY\n", "x.a3m")] == ["MKTAY", "MTTAY"]
 
 
