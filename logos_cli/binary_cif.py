@@ -80,7 +80,8 @@ def byte_array(data: bytes, encoding: Mapping[str, Any]) -> Numbers:
 
 
 def fixed_point(data: Numbers, encoding: Mapping[str, Any]) -> Numbers:
-    return data.astype("f8") / encoding["factor"]
+    found: Numbers = data.astype("f8") / encoding["factor"]
+    return found
 
 
 def interval_quantization(data: Numbers, encoding: Mapping[str, Any]) -> Numbers:
