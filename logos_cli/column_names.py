@@ -15,7 +15,7 @@ from logos_cli.errors import UsageError
 SMILES = (
     "smiles", "isomericsmiles", "isosmiles", "smilesisomeric", "pubchemopeneyeisosmiles", "pubchemsmiles", "cxsmiles",
     "canonicalsmiles", "cansmiles", "smilescanonical", "pubchemopeneyecansmiles", "connectivitysmiles",
-    "pubchemconnectivitysmiles", "ligandsmiles", "smile", "smi",
+    "pubchemconnectivitysmiles", "ligandsmiles", "smile", "smi", "mofid", "infomofidmofid", "infomofidsmiles",
 )  # fmt: skip
 REACTION = (
     "reactionsmiles", "rxnsmiles", "reaction", "rxn", "reactantsreagentsproduction", "reactantsreagentsproducts",
@@ -23,7 +23,7 @@ REACTION = (
 )  # fmt: skip
 PRODUCT = ("product", "products", "productsmiles", "productssmiles", "prod", "prodsmiles")
 REACTANTS = ("reactants", "reactant", "reactantsmiles", "reactantssmiles", "precursors", "precursor")
-SEQUENCE = ("sequence", "seq", "proteinsequence", "protein")
+SEQUENCE = ("sequence", "seq", "proteinsequence", "protein", "mutatedsequence")
 # First words of a `.smi` header; those that are no column of a table are words that a header alone would hold.
 HEADER_WORDS = frozenset((*SMILES, *REACTION, *SEQUENCE, "structure", "molecule"))
 # An identifier of a database says more than a name that may be missing or ambiguous.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from logos_cli.chem import ChemError, canonical, shortened, unmapped_strict
+from logos_cli.residue_text import carbon_chain, nucleic, three_letter
 from logos_cli.residues import RESIDUE_SMILES, STANDARD
 
 _PAIRED = ("Protein", "Antibody", "Molecule", "Pocket", "Material", "Metal")
@@ -20,7 +21,6 @@ MATERIAL = re.compile(rf"<MetalS>((?:(?!<Metal[SE]>).)+)<MetalE>({MOLECULES.patt
 _ARROW = re.compile(r"(?<!-)>")
 _RESIDUE = re.compile(r"<PocketS>((?:(?!<Pocket[SE]>).)+)<PocketE>|([A-Z])")
 _RESIDUES = re.compile(f"(?:{_RESIDUE.pattern})*")
-NUCLEOTIDES = frozenset("ACGTUN")
 UNKNOWN = "X"  # a residue that is none of the twenty
 
 
@@ -57,12 +57,17 @@ def usable(smiles: str) -> str:
 
 
 def residues(text: str) -> str:
-    """A row's sequence as it goes into the prompt: standard residues in capitals, blanks and a final `*` removed."""
+    """A row's sequence as it goes into the prompt: standard residues in capitals, blanks and a final `*` removed, U as C."""
+    if three_letter(text):
+        raise RowError(f"three-letter code, write one letter a residue: {shortened(text, 30)}")
     found = "".join(refuse_markers(text).split()).upper().removesuffix("*")
     if not found:
         raise RowError("an empty sequence")
-    if len(found) >= 12 and NUCLEOTIDES.issuperset(found) and len(set(found) & set("ACGTU")) >= 3:
+    if nucleic(found):
         raise RowError(f"looks like a nucleic acid: {shortened(found, 30)}; translate it first")
+    if carbon_chain(found):
+        raise RowError(f"looks like a SMILES, not a protein: {shortened(found, 30)}")
+    found = found.replace("U", "C")  # selenocysteine, as in structures
     for place, letter in enumerate(found, 1):
         if letter not in STANDARD:
             raise RowError(f"{shortened(letter)!r} at residue {place} is not one of the twenty standard residues")

@@ -1,4 +1,7 @@
-"""Point mutations of a sequence: `A23V` (counted from 1), several at once as `A23V+K45R`, all nineteen at a place as `23`."""
+"""Point mutations of a sequence: `A23V` (counted from 1), several at once as `A23V+K45R`, all nineteen at a place as `23`.
+
+Other notations of the same are read by `logos_cli.mutation_names`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os.path import isfile
 
+from logos_cli.antibody import REGION, region_places
 from logos_cli.chem import shortened
 from logos_cli.errors import UsageError
-from logos_cli.lines import read_lines
+from logos_cli.grammar import RowError
+from logos_cli.mutation_names import MUTATION, SEPARATORS, listed, one_letter, other_change, refuse_missing
 from logos_cli.residues import STANDARD
 
-_MUTATION = re.compile(r"([A-Z])(\d{1,6})([A-Z])")
 _PLACES = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
 
@@ -27,49 +31,72 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Mutations:
-    """What --mutants asks for: variants by name, and places (first, last) of which all single mutants are wanted."""
+    """What --mutants asks for: variants by name, and places (first, last) of which all single mutants are wanted, or a region
+    of an antibody (`CDR3`) for its places by the numbering `scheme`."""
 
     items: tuple[str | tuple[int, int], ...]
+    scheme: str = "imgt"
 
     @classmethod
-    def parse(cls, spec: str) -> Mutations:
-        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file with one of them a line, `#` before remarks. Raises
-        UsageError, InputError."""
+    def parse(cls, spec: str, scheme: str = "imgt") -> Mutations:
+        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file of them (see `listed`). What is no substitution, or on its
+        line of a file cannot be read, becomes a variant with an error. Raises UsageError, InputError."""
         # Not pathlib's, which raises for a list that is longer than a file's name may be.
-        if isfile(spec):
-            spec = ",".join(part for _, line in read_lines(spec) for part in (line or "").partition("#")[0].split())
+        file = isfile(spec)
         items: list[str | tuple[int, int]] = []
-        for part in filter(None, (part.strip().upper() for part in spec.split(","))):
-            places = _PLACES.fullmatch(part)
+        readable = 0
+        for part in filter(None, map(str.strip, listed(spec) if file else spec.split(","))):
+            places, name = _PLACES.fullmatch(part), one_letter(part)
+            region = REGION.fullmatch(part)
+            readable += bool(places or name or region)
             if places:
                 first, last = int(places[1]), int(places[2] or places[1])
                 if last < first:
                     raise UsageError(f"--mutants {part}: the range runs backwards; give {last}-{first}")
                 items.append((first, last))
-            elif all(_MUTATION.fullmatch(one) for one in part.split("+")):
-                items.append(part)
+            elif region:
+                items.append(part.upper())
+            elif name or file or other_change(part):
+                items.append(name or part)
             else:
+                refuse_missing(spec)
                 raise UsageError(f"--mutants {shortened(part)}: give mutations as A23V, A23V+K45R, or places as 23 or 45-50")
+        if file and items and not readable:
+            raise UsageError(f"--mutants {spec}: no mutation such as A23V in it, but {shortened(str(items[0]), 30)!r}")
         if not items:
             raise UsageError("--mutants is empty: give mutations as A23V, or places as 23 or 45-50")
-        return cls(tuple(items))
+        return cls(tuple(items), scheme)
 
     def of(self, sequence: str) -> Iterator[Mutant]:
         """Each variant once, in the order asked for; one that does not fit the sequence says why."""
         seen: set[str] = set()
         for item in self.items:
-            for mutant in [named(item, sequence)] if isinstance(item, str) else all_at(*item, sequence):
+            for mutant in self.asked_by(item, sequence):
                 if mutant.name not in seen:
                     seen.add(mutant.name)
                     yield mutant
 
+    def asked_by(self, item: str | tuple[int, int], sequence: str) -> Iterator[Mutant]:
+        if not isinstance(item, str):
+            yield from all_at(*item, sequence)
+        elif REGION.fullmatch(item):
+            try:
+                for place in region_places(sequence, self.scheme, item):
+                    yield from all_at(place, place, sequence)
+            except RowError as error:
+                yield Mutant(item, error=str(error))
+        else:
+            yield named(item, sequence)
+
 
 def named(name: str, sequence: str) -> Mutant:
+    if one_letter(name) is None:
+        change = other_change(name)
+        return Mutant(name, error=f"{change}, no substitution such as A23V" if change else "no mutation such as A23V")
     letters = list(sequence)
     touched: set[int] = set()
-    for match in map(_MUTATION.fullmatch, name.split("+")):
-        if match is None:
-            return Mutant(name, error="no mutation such as A23V")
+    for match in map(MUTATION.fullmatch, SEPARATORS.split(name)):
+        assert match
         old, place, new = match[1], int(match[2]), match[3]
         if not 1 <= place <= len(sequence):
             return Mutant(name, error=f"residue {place} is out of range: the sequence has {len(sequence)} residues, from 1")

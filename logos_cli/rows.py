@@ -16,16 +16,19 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from logos_cli.binary_cif import looks_like_binary_cif
 from logos_cli.errors import InputError, UsageError
 from logos_cli.foreign_format import refuse_foreign
 from logos_cli.lines import Blank, Line, first_lines, lines_of, open_bytes, plain_name
 from logos_cli.row import Reading, Row
+from logos_cli.rows_alignment import alignment_rows, chain_lengths
 from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
 from logos_cli.rows_smi import SUFFIXES, smi_rows
 from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
 from logos_cli.rows_table import delimiter_of, headerless_delimiter, pocket_cell, table_rows
+from logos_cli.sequence_formats import refuse_no_sequences, refuse_unread, without_comments
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _DEFAULT = Reading()
@@ -54,8 +57,10 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         return
     with open_bytes(path) as raw:
         start, stream = first_lines(path, raw)
-        refuse_foreign(path, start)
         name = plain_name(path)
+        refuse_unread(path, name, start)
+        if not looks_like_binary_cif(start):
+            refuse_foreign(path, start)
         if looks_like_structure(name, start):
             refuse_options(path, "a structure", reading)
             yield structure_row(path, stream, reading)
@@ -69,7 +74,8 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
 
 def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Reading, blank: Blank) -> Iterator[Row]:
     """Rows of the formats whose first lines say what they are."""
-    first, lines = first_line(lines_of(path, stream), reading, blank)
+    fasta = without_comments(start).startswith(b">")  # whose old remarks begin with ;
+    first, lines = first_line(lines_of(path, stream), reading, blank, ("#", ";") if fasta else ("#",))
     if first is None:
         return
     opening = [text for _, text in lines_of(path, io.BytesIO(start)) if text and text.strip() and not text.startswith("#")]
@@ -86,21 +92,26 @@ def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Readi
         yield from json_rows(path, joined, blank, reading)
     elif head.startswith(">") and not head.startswith(">>"):
         refuse_options(path, "FASTA", reading)
-        yield from of_kind(path, fasta_rows(joined, blank), reading, "sequences (FASTA)", "sequence")
+        rows = alignment_rows(fasta_rows(joined, blank), chain_lengths(start))
+        yield from of_kind(path, rows, reading, "sequences (FASTA)", "sequence")
     elif is_table(path, opening, reading):
         yield from table_rows(path, joined, blank, reading, opening)
     else:
+        if reading.wants == "sequence":
+            refuse_no_sequences(path, start)
         yield from smi_rows(joined, opening, blank, reading)
 
 
-def first_line(lines: Iterator[Line], reading: Reading, blank: Blank) -> tuple[Line | None, Iterator[Line]]:
+def first_line(
+    lines: Iterator[Line], reading: Reading, blank: Blank, remarks: tuple[str, ...]
+) -> tuple[Line | None, Iterator[Line]]:
     """(the first line that holds something, what follows). Comments before it are left out, unless the last of them is a
     table's header and what follows is none."""
     header: Line | None = None
     for number, text in lines:
         if text is not None and not text.strip():
             blank.lines += 1
-        elif text is None or not text.startswith("#"):
+        elif text is None or not text.startswith(remarks):
             if header and not delimiter_of([text or ""], reading.wants, reading.side):
                 blank.comments -= 1
                 return header, chain([(number, text)], lines)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from logos_cli.chem import shortened
 from logos_cli.lines import Blank, Line, filled
+from logos_cli.residue_text import stated_kind, three_letter
 from logos_cli.row import Row, too_long
 
 LONGEST_SEQUENCE = 100_000  # residues; the longest known protein has 35,000
@@ -27,6 +29,8 @@ def fasta_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
         elif header is not None and not text.startswith(";"):
             if sum(map(len, parts)) > LONGEST_SEQUENCE:
                 error = error or f"line {number}: a sequence of over {LONGEST_SEQUENCE:,} residues"
+            elif three_letter(text):
+                error = error or f"line {number}: three-letter code, write one letter a residue: {shortened(text, 30)}"
             else:
                 parts.append("".join(text.split()))
     if header is not None:
@@ -35,8 +39,10 @@ def fasta_rows(lines: Iterator[Line], blank: Blank) -> Iterator[Row]:
 
 def fasta_row(ordinal: int, header: tuple[int, str], parts: list[str], error: str | None) -> Row:
     number, title = header
-    name, _, description = title.partition(" ")
-    columns = {"description": description.strip()}  # always, so that a csv's columns do not depend on the first record
+    name, *others = title.split(None, 1) or [""]
+    columns = {"description": "".join(others)}  # always, so that a csv's columns do not depend on the first record
+    if error is None and (kind := stated_kind(title)):
+        error = f"line {number}: its name says that it is no protein but {kind}"
     if error is None and not any(parts):
         error = f"line {number}: no sequence follows the name"
     return Row(ordinal, name or str(number), None if error else "".join(parts), columns=columns, error=error, kind="sequence")

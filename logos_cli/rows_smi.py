@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from logos_cli import column_names
 from logos_cli.column_names import HEADER_WORDS, plain
 from logos_cli.lines import Blank, Line, filled
+from logos_cli.residue_text import three_letter
 from logos_cli.row import Reading, Row, too_long
 from logos_cli.smiles_text import TOKENS_AT_LEAST, Written, is_molecule, only_tokens, parses, read_line, tokens_of
 
@@ -47,6 +48,8 @@ def smi_rows(lines: Iterator[Line], opening: Sequence[str], blank: Blank, readin
             continue
         elif sequence:
             value, _, name = text.strip().replace("\t", " ").partition(" ")
+            if three_letter(text):
+                value, name = text.strip(), ""  # which the task refuses
             yield Row(ordinal, name.strip() or str(number), value, kind="sequence")
         else:
             yield smi_row(ordinal, number, text, layout, blank, reading)

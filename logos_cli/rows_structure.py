@@ -8,27 +8,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from logos_cli.binary_cif import looks_like_binary_cif, mmcif_text
 from logos_cli.errors import InputError
 from logos_cli.lines import all_bytes, open_bytes
 from logos_cli.row import Reading, Row
+from logos_cli.sequence_formats import looks_like_pdb
 from logos_cli.structure_file import StructureError, parse_structure
 from logos_cli.structures import Chain, Site, chain_named, contacts, heavy_positions, ligands, protein_chains, read_chain
 
-SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
+SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".bcif")
 LARGEST = 1_000_000_000  # bytes of one structure file; the largest of the PDB as mmCIF has about 250 MB
-_PDB = re.compile(rb"(HEADER|TITLE |COMPND|SOURCE|KEYWDS|EXPDTA|AUTHOR|REVDAT|REMARK|CRYST1|ATOM  |HETATM|MODEL |SEQRES) ")
+_CRYSTAL = re.compile(rb"^[ \t]*_atom_site_fract_x", re.MULTILINE | re.IGNORECASE)
 _PLACE = re.compile(r"(?:(?P<chain>[^:\s]+):)?(?P<number>-?\d+[A-Za-z]?)")
 
 
 def looks_like_structure(name: str, start: bytes) -> bool:
-    text = start.lstrip()
-    return name.endswith(SUFFIXES) or is_mmcif(name, start) or bool(_PDB.match(text))
+    return name.endswith(SUFFIXES) or is_mmcif(name, start) or looks_like_binary_cif(start) or looks_like_pdb(start)
 
 
 def is_mmcif(name: str, start: bytes) -> bool:
     lines = [line for line in start.lstrip().splitlines() if line.strip() and not line.startswith(b"#")]
     return bool(lines and lines[0].lower().startswith(b"data_")) or (
-        name.endswith((".cif", ".mmcif")) and not _PDB.match(start)
+        name.endswith((".cif", ".mmcif", ".bcif")) and not looks_like_pdb(start)
     )
 
 
@@ -58,7 +59,7 @@ def structure_row(path: str, stream: io.BufferedIOBase, reading: Reading, ordina
     title = "" if path == "-" else title_of(path)
     data = all_bytes(path, stream, LARGEST)
     try:
-        structure = parse_structure(data, is_mmcif(name, data[:4096]))
+        structure = parse_structure(*content(name, data))
         chain, pocket, notes = chosen(structure, reading)
     except StructureError as error:
         return Row(ordinal, title or "stdin", error=str(error), kind="sequence")
@@ -68,13 +69,24 @@ def structure_row(path: str, stream: io.BufferedIOBase, reading: Reading, ordina
     return Row(ordinal, identity, chain.sequence, kind="sequence", pocket=pocket, site=site)
 
 
+def content(name: str, data: bytes) -> tuple[bytes, bool]:
+    """(text, whether it is mmCIF) of a structure file, unpacked. Raises StructureError for a crystal's CIF."""
+    if looks_like_binary_cif(data):
+        return mmcif_text(data), True
+    mmcif = is_mmcif(name, data[:4096])
+    if mmcif and _CRYSTAL.search(data):
+        raise StructureError("a crystal's CIF with fractional coordinates (_atom_site_fract_x), no mmCIF of a protein")
+    # gemmi knows no line ends of old Macs.
+    return (data if b"\n" in data else data.replace(b"\r", b"\n")), mmcif
+
+
 def refuse_other_tasks(path: str, reading: Reading) -> None:
     if reading.wants == "smiles":
         raise InputError(f"{path} is a structure; this task takes SMILES")
 
 
 def title_of(path: str) -> str:
-    return re.sub(r"(?i)(\.gz|\.pdb|\.ent|\.cif|\.mmcif)+$", "", Path(path).name)
+    return re.sub(r"(?i)(\.gz|\.pdb|\.ent|\.cif|\.mmcif|\.bcif)+$", "", Path(path).name)
 
 
 def chosen(structure: Any, reading: Reading) -> tuple[Chain, tuple[int, ...], list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from logos_cli.records import SCHEMA, table_cell, table_lines
 
 # As in the records of `generate`; a line leaves out those that say nothing, a csv has the first four.
-OPTIONAL = ("answer", "reaction", "text", "site", "prompt", "finish")
+OPTIONAL = ("answer", "reaction", "text", "site", "prompt", "finish", "numbering")
 CSV_COLUMNS = OPTIONAL[:4]
 
 
@@ -18,7 +18,8 @@ CSV_COLUMNS = OPTIONAL[:4]
 class ScoreRecord:
     """`logprob` is natural, summed over `tokens` tokens: those of what follows the task's prompt, and of its end. That is
     `text`, read as `answer`, unless `input` is the whole of it. `delta` is that of a mutant minus the wild type's, `rank`
-    its place among the row's mutants; `mutant` is None for the wild type. `each` are the tokens, one by one."""
+    its place among the row's mutants; `mutant` is None for the wild type, which
+    alone has the `numbering` of an antibody. `each` are the tokens, one by one."""
 
     row: int
     id: str
@@ -37,6 +38,7 @@ class ScoreRecord:
     site: dict[str, Any] | None = None
     prompt: str | None = None
     finish: str | None = None
+    numbering: dict[str, Any] | None = None
     each: list[tuple[str, float]] | None = None
     columns: dict[str, str] = field(default_factory=dict, compare=False)
 

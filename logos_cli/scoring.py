@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from logos_cli.antibody import numbering
 from logos_cli.engine import NOT_NUMBERS, Engine
 from logos_cli.errors import ForeignText
 from logos_cli.grammar import RowError, residues
 from logos_cli.known import Known, of_record, of_row, shown_of
+from logos_cli.mofid import is_mofid
 from logos_cli.mutants import Mutations
 from logos_cli.row import Recorded, Row
 from logos_cli.score_records import ScoreRecord
@@ -31,11 +33,12 @@ CHAINS = ("protein", "antibody")
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """`task` None: by what each row is. `each`: tell every token's own log-probability."""
+    """`task` None: by what each row is. `each`: tell every token's own log-probability. `scheme`: number antibodies by it."""
 
     task: Task | None
     mutations: Mutations | None = None
     each: bool = False
+    scheme: str | None = None
 
 
 @dataclass
@@ -51,7 +54,7 @@ def task_for(row: Row) -> Task:
     """What a row is when nobody says."""
     if row.text is not None:
         return TASKS["raw"]
-    if row.material is not None:
+    if row.material is not None or (row.kind == "smiles" and isinstance(row.value, str) and is_mofid(row.value, row.id)):
         return TASKS["material"]
     if row.kind == "sequence":
         return TASKS["ligand" if row.ligand else "pocket" if row.pocket else "protein"]
@@ -101,14 +104,18 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
     try:
         if plan.mutations is None:
             known = of_record(row, recorded, task) if recorded else of_row(row, task)
-            yield _Waiting(replace(base, **known.told)), tokens(known, engine)
+            base = replace(base, **known.told)
+            if plan.scheme:
+                base = replace(base, numbering=numbering(residues(base.input), plan.scheme))
+            yield _Waiting(base), tokens(known, engine)
             return
         if task.name not in CHAINS or not isinstance(row.value, str):
             raise RowError(f"--mutants changes residues of a protein or an antibody; this row is scored as {task.name}")
         sequence = residues(row.value)
         variants = list(plan.mutations.of(sequence))
         base = replace(base, input=sequence)
-        yield _Waiting(base, last=False), tokens(of_row(replace(row, value=sequence), task), engine)
+        wild = replace(base, numbering=numbering(sequence, plan.scheme)) if plan.scheme else base
+        yield _Waiting(wild, last=False), tokens(of_row(replace(row, value=sequence), task), engine)
         for place, mutant in enumerate(variants, 1):
             record, last = replace(base, mutant=mutant.name, error=mutant.error), place == len(variants)
             if mutant.error:

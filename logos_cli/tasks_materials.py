@@ -5,32 +5,49 @@ from __future__ import annotations
 from logos_cli.answers import Answer, Prompt, invalid
 from logos_cli.chem import lenient, shortened, written
 from logos_cli.grammar import MATERIAL, MOLECULE, RowError, refuse_markers, usable, wrap
+from logos_cli.mofid import Blocks, building_blocks, organic
 from logos_cli.row import Row
 
 
 def material_prompt(row: Row) -> Prompt:
-    """From nothing, from a node, or from grammar text that begins a material."""
+    """From nothing, from a node (of a whole MOF, its own), or from grammar text that begins a material."""
     if row.text is not None:
         if not row.text.startswith("<MaterialS>") or "<MaterialE>" in row.text:
             raise RowError(f"the text is not <MaterialS> and perhaps a material's beginning: {shortened(row.text)}")
         shown = prefix = row.text.removeprefix("<MaterialS>")
     else:
-        value = row.material[0] if row.material else row.value
-        shown = refuse_markers(value.strip()) if isinstance(value, str) else ""
+        shown, _ = blocks(row)
         if shown and not written(shown):
             raise RowError(f"not a SMILES, even unsanitized: {shortened(shown)}")
         prefix = f"<MetalS>{shown}<MetalE>" if shown else ""
     return Prompt("<MaterialS>" + prefix, shown, prefix=prefix)
 
 
+def blocks(row: Row) -> Blocks:
+    """Node and linkers of a row that names a node or a MOF, both empty for one that names nothing. Raises RowError for a
+    SMILES without a metal, and for a node with a linker in it."""
+    if row.material is None and not isinstance(row.value, str):
+        return "", ()
+    value = row.material[0] if row.material else str(row.value)
+    refuse_markers(value)
+    node, linkers = row.material or building_blocks(value, row.columns)
+    if linkers and not node:
+        raise RowError(f"no metal in {shortened(value)}: a node has one")
+    if found := next((part for part in node.split(".") if organic(part)), None):
+        raise RowError(f"a part of the node is organic, which is a linker: {shortened(found)}")
+    return node.strip(), linkers
+
+
 def known_material(row: Row) -> tuple[str, str] | None:
-    if row.material is not None:
-        node, linkers = row.material
+    if row.text is None:
+        node, linkers = blocks(row)
+        if not node or (not linkers and row.material is None):
+            return None
         if not linkers:
             raise RowError("a material without linkers")
         parts = [block(one) for one in (node, *linkers)]
         return "<MaterialS>", f"<MetalS>{parts[0]}<MetalE>{''.join(map(wrap, parts[1:]))}<MaterialE>"
-    if row.text is not None and row.text.startswith("<MaterialS>"):
+    if row.text.startswith("<MaterialS>"):
         return "<MaterialS>", row.text.removeprefix("<MaterialS>")
     return None
 

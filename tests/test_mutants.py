@@ -55,6 +55,59 @@ def test_a_file_of_them(tmp_path: Path) -> None:
         Mutations.parse(str(tmp_path / "list.txt"))
 
 
+def test_notations() -> None:
+    assert variants("p.Ala2Val,p.(Thr3Arg),Met1Leu,p.A4G", "MATAY") == {
+        "A2V": "MVTAY", "T3R": "MARAY", "M1L": "LATAY", "A4G": "MATGY",
+    }  # fmt: skip
+    assert variants("A2V:Y5F,p.[Ala2Val;Tyr5Phe]", "MATAY") == {"A2V:Y5F": "MVTAF", "A2V+Y5F": "MVTAF"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("A2del", "a deletion"), ("p.Ala2del", "a deletion"), ("A2_T3del", "a deletion"), ("A2_T3insGG", "an insertion"),
+        ("A2delinsGG", "a deletion with an insertion"), ("A2dup", "a duplication"), ("A2fs", "a shift"),
+        ("p.Ala2Ter", "a stop"),
+        ("A2*", "a stop"), ("p.Ala2=", "no change"), ("A2V:T3del", "a deletion"), ("WT", "no change"), ("A2-", "a deletion"),
+    ],
+)  # fmt: skip
+def test_what_is_no_substitution_costs_only_itself(name: str, told: str) -> None:
+    found = variants(f"{name},T3R", "MATAY")
+    assert list(found) == [name, "T3R"] and found["T3R"] == "MARAY"
+    assert found[name] == f"{told}, no substitution such as A23V" or found[name].startswith(told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A2V\t1\nT3R\t0\n", "A2V 1\nT3R 0\n", "A2V,-1.5,0\nT3R,0.25,1\n", "mutant\tDMS_score_bin\nA2V\t1\nT3R\t0\n",
+        "mutant,mutated_sequence,DMS_score\nA2V,MVTAY,-1\nT3R,MARAY,2\n", "id;mutation\n1;A2V\n2;T3R\n", "A2V T3R\n",
+        "score,hgvs_pro\n1,p.Ala2Val\n2,p.Thr3Arg\n", "p.Ala2Val 0.5\np.Thr3Arg 1e-3\n", "\n# x\nmutation\nA2V\nT3R\n",
+    ],
+)  # fmt: skip
+def test_lists_with_other_columns(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list").write_text(text)
+    assert variants(str(tmp_path / "list"), "MATAY") == {"A2V": "MVTAY", "T3R": "MARAY"}
+
+
+def test_a_line_that_cannot_be_read_is_its_own_error(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("A2V\nQ?\nA4del\nT3R\n")
+    found = variants(str(tmp_path / "list"), "MATAY")
+    assert list(found) == ["A2V", "Q?", "A4del", "T3R"]
+    assert found["Q?"] == "no mutation such as A23V" and found["A4del"].startswith("a deletion")
+    (tmp_path / "list").write_text("once upon\na time\n")
+    with pytest.raises(UsageError, match="no mutation such as A23V in it, but 'once'"):
+        Mutations.parse(str(tmp_path / "list"))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    for name in ("nosuchfile.txt", str(tmp_path / "no"), "dms.csv.gz"):
+        with pytest.raises(UsageError, match="no such file"):
+            Mutations.parse(name)
+    with pytest.raises(UsageError, match="a folder"):
+        Mutations.parse(str(tmp_path))
+
+
 def test_a_range_that_runs_backwards() -> None:
     with pytest.raises(UsageError, match="--mutants 5-3: the range runs backwards; give 3-5"):
         Mutations.parse("5-3")

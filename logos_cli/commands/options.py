@@ -32,6 +32,12 @@ class ScoreFormat(StrEnum):
     csv = "csv"
 
 
+class Scheme(StrEnum):
+    imgt = "imgt"
+    kabat = "kabat"
+    chothia = "chothia"
+
+
 class Form(StrEnum):
     wrapped = "wrapped"
     protein = "protein"
@@ -109,6 +115,10 @@ Cutoff = Annotated[
 LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
+]
+NumberingScheme = Annotated[
+    Scheme | None,
+    typer.Option("--scheme", help="Number antibodies by it; regions of --mutants go by it too.", show_default=False),
 ]
 
 

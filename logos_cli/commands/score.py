@@ -44,10 +44,11 @@ def score(
         str | None,
         typer.Option(
             "--mutants",
-            help="Point mutations A23V,A23V+K45R, places 23,45-50 for all nineteen, or a file of them.",
+            help="Point mutations A23V,A23V+K45R, places 23,45-50 or a region CDR3 for all nineteen, or a file of them.",
             show_default=False,
         ),
     ] = None,
+    scheme: options.NumberingScheme = None,
     each_token: Annotated[bool, typer.Option("--each-token", help="Add every token with its log-probability.")] = False,
     format: Annotated[options.ScoreFormat, typer.Option("--format")] = options.ScoreFormat.jsonl,
     form: options.LigandForm = None,
@@ -98,7 +99,11 @@ def score(
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
     options.check_structure_options(chosen, chain, pocket_from, cutoff)
-    plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token)
+    if scheme and (chosen is None or chosen.name != "antibody"):
+        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    numbered = scheme.value if scheme else None
+    asked = Mutations.parse(mutants, numbered or "imgt") if mutants is not None else None
+    plan = ScorePlan(chosen, asked, each_token, numbered)
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
