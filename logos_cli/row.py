@@ -17,7 +17,8 @@ WANTS = ("smiles", "sequence", "any")
 @dataclass(frozen=True)
 class Reading:
     """`wants` is what the task takes: `smiles`, `sequence`, or `any` where the content decides. The rest are the user's
-    options; `chain`, `pocket_from` and `cutoff` (Å) say which residues of a structure are the pocket."""
+    options; `chain` (several with commas, or `all`), `pocket_from` and `cutoff` (Å) say which residues of a structure are
+    the pocket, `each_copy` that each copy of a ligand makes a row."""
 
     wants: str = "smiles"
     smiles_column: str | None = None
@@ -26,6 +27,7 @@ class Reading:
     chain: str | None = None
     pocket_from: str | None = None
     cutoff: float = CUTOFF
+    each_copy: bool = False
 
 
 @dataclass(frozen=True)

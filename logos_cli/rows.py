@@ -22,7 +22,7 @@ from logos_cli.row import Reading, Row, too_long
 from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
-from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
+from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_rows
 from logos_cli.rows_table import delimiter_of, pocket_cell, table_rows
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
@@ -55,7 +55,7 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         start = first_bytes(path, stream)
         name = Path(path).name.lower().removesuffix(".gz")
         if looks_like_structure(name, start):
-            yield structure_row(path, stream, reading)
+            yield from structure_rows(path, stream, reading)
         elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
             yield from of_kind(path, sdf_rows(lines_of(path, stream)), reading, "molecules (SDF)", "smiles")
         else:

@@ -66,6 +66,7 @@ def generate(
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
     chain: options.Chain = None,
+    each_copy: options.EachCopy = False,
     consensus: Annotated[
         float | None,
         typer.Option(
@@ -118,7 +119,7 @@ def generate(
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     check_format(chosen, format.value)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input)
+    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
@@ -129,7 +130,7 @@ def generate(
         "repetition_penalty": repetition_penalty, "max_tokens": max_tokens, "seed": seed,
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
-    reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
+    reading = Reading(chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF, each_copy)
     rows, alone = look_ahead(input_rows(chosen, input, reading, limit, blank))
     count = samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus

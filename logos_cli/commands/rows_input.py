@@ -34,6 +34,12 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
     from logos_cli.rows import read_rows
 
     told = 0
+    if path is not None and os.path.isdir(path):
+        from logos_cli.rows_structure import files_not_read
+
+        if names := files_not_read(path):
+            shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            note(f"{path}: {len(names)} of its entries not read, not named as structures: {shown}")
     for row in islice(read_rows(path or "-", reading, blank), limit):
         if row.site and (told < TOLD or row.site.notes):
             told += 1

@@ -59,6 +59,7 @@ def score(
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
     chain: options.Chain = None,
+    each_copy: options.EachCopy = False,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -85,10 +86,10 @@ def score(
         raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
-    options.check_structure_options(chosen, chain, pocket_from, cutoff)
+    options.check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
     plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token)
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
-    reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
+    reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF, each_copy)
     blank = Blank()
     rows, _ = look_ahead(read_limited(input, reading, limit, blank))
     formatter = ScoreFormatter(format.value, each_token)
