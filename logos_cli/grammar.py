@@ -20,6 +20,7 @@ MATERIAL = re.compile(rf"<MetalS>((?:(?!<Metal[SE]>).)+)<MetalE>({MOLECULES.patt
 _ARROW = re.compile(r"(?<!-)>")
 _RESIDUE = re.compile(r"<PocketS>((?:(?!<Pocket[SE]>).)+)<PocketE>|([A-Z])")
 _RESIDUES = re.compile(f"(?:{_RESIDUE.pattern})*")
+NEAREST = {"U": "C", "O": "K"}  # selenocysteine and pyrrolysine: the nearest of the twenty, as in residue_names
 NUCLEOTIDES = frozenset("ACGTUN")
 UNKNOWN = "X"  # a residue that is none of the twenty
 

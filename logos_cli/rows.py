@@ -22,8 +22,9 @@ from logos_cli.row import Reading, Row, too_long
 from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
-from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_rows
+from logos_cli.rows_structure import folder_rows, listed_rows, looks_like_structure, structure_rows
 from logos_cli.rows_table import delimiter_of, pocket_cell, table_rows
+from logos_cli.structure_folder import looks_like_structure_table
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _HEADER_WORDS = {"smiles", "canonical_smiles", "smile", "structure", "molecule", "sequence", "seq"}
@@ -54,7 +55,9 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
     with open_bytes(path) as stream:
         start = first_bytes(path, stream)
         name = Path(path).name.lower().removesuffix(".gz")
-        if looks_like_structure(name, start):
+        if reading.wants != "smiles" and looks_like_structure_table(start):
+            yield from listed_rows(path, stream, reading)
+        elif looks_like_structure(name, start):
             yield from structure_rows(path, stream, reading)
         elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
             yield from of_kind(path, sdf_rows(lines_of(path, stream)), reading, "molecules (SDF)", "smiles")

@@ -6,19 +6,20 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import InputError
+from logos_cli.ligand_file import is_ligand_file, read_ligands
 from logos_cli.lines import all_bytes, open_bytes
 from logos_cli.row import Reading, Row
 from logos_cli.structure_file import StructureError, parse_structure
+from logos_cli.structure_folder import SUFFIXES, StructureFolder, named_as_structure, table_of_structures, title_of
 from logos_cli.structure_ligands import Inventory, Named, ends, largest, read_named
 from logos_cli.structure_pocket import Found, pockets
 from logos_cli.structures import Chain, Site, chain_named, joined, protein_chains, read_chain
 
-SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
 LARGEST = 1_000_000_000  # bytes of one structure file; the largest of the PDB as mmCIF has about 250 MB
 _PDB = re.compile(rb"(HEADER|TITLE |COMPND|SOURCE|KEYWDS|EXPDTA|AUTHOR|REVDAT|REMARK|CRYST1|ATOM  |HETATM|MODEL |SEQRES) ")
 
@@ -36,43 +37,49 @@ def is_mmcif(name: str, start: bytes) -> bool:
 
 
 def folder_rows(path: str, reading: Reading) -> Iterator[Row]:
-    """One row for each structure file of a folder, by name. What is wrong with a file is its row's error: the rest goes on."""
-    files = structure_files(path)
-    if not files:
+    """The rows of each structure file of a folder, by name; its pocket, where none is asked for, from a ligand's file beside
+    it. What is wrong with a file is its row's error: the rest goes on."""
+    folder = StructureFolder(Path(path))
+    if not folder.files:
         raise InputError(f"{path}: a folder without structure files ({' '.join(SUFFIXES)}, also .gz); name a file")
     refuse_other_tasks(path, reading)
     ordinal = 0
-    for file in files:
-        try:
-            with open_bytes(str(file)) as stream:
-                rows = structure_rows(str(file), stream, reading, ordinal)
-        except InputError as error:
-            rows = [Row(ordinal, title_of(str(file)), error=str(error), kind="sequence")]
+    for file in folder.files:
+        ligand = folder.ligand_beside(file) if reading.pocket_from is None else None
+        rows = file_rows(str(file), replace(reading, pocket_from=str(ligand)) if ligand else reading, ordinal)
         ordinal += len(rows)
         yield from rows
 
 
-def structure_files(path: str) -> list[Path]:
-    return sorted(file for file in Path(path).iterdir() if named_as_structure(file.name))
+def listed_rows(path: str, stream: io.BufferedIOBase, reading: Reading) -> Iterator[Row]:
+    """The rows of each structure that a table names, with the ligand or the chain that it names beside."""
+    refuse_other_tasks(path, reading)
+    ordinal = 0
+    for one in table_of_structures(path, stream):
+        if isinstance(one, InputError):
+            rows = [Row(ordinal, str(ordinal + 1), error=str(one), kind="sequence")]
+        else:
+            asked = replace(reading, pocket_from=one.pocket_from or reading.pocket_from, chain=one.chain or reading.chain)
+            rows = file_rows(one.path, asked, ordinal, one.identity)
+        ordinal += len(rows)
+        yield from rows
 
 
-def files_not_read(path: str) -> list[str]:
-    """Names of what else a folder of structures holds."""
-    return sorted(file.name for file in Path(path).iterdir() if not named_as_structure(file.name))
+def file_rows(path: str, reading: Reading, ordinal: int, identity: str = "") -> list[Row]:
+    """The rows of a file among others: one that cannot be read is a row with an error."""
+    try:
+        with open_bytes(path) as stream:
+            return structure_rows(path, stream, reading, ordinal, identity)
+    except InputError as error:
+        return [Row(ordinal, identity or title_of(path), error=str(error), kind="sequence")]
 
 
-def named_as_structure(name: str) -> bool:
-    """`x.pdb1` and so on are biological assemblies."""
-    plain = name.lower().removesuffix(".gz")
-    return plain.endswith(SUFFIXES) or bool(re.search(r"\.pdb\d+$", plain))
-
-
-def structure_rows(path: str, stream: io.BufferedIOBase, reading: Reading, ordinal: int = 0) -> list[Row]:
+def structure_rows(path: str, stream: io.BufferedIOBase, reading: Reading, ordinal: int = 0, title: str = "") -> list[Row]:
     """One row, or with --each-copy one of every copy of the ligand. What is wrong with the structure is the row's error.
     Raises InputError for a file that cannot be read at all."""
     refuse_other_tasks(path, reading)
     name = Path(path).name.lower().removesuffix(".gz")
-    title = "" if path == "-" else title_of(path)
+    title = title or ("" if path == "-" else title_of(path))
     data = all_bytes(path, stream, LARGEST)
     try:
         parsed = parse_structure(data, is_mmcif(name, data[:4096]))
@@ -87,7 +94,7 @@ def structure_rows(path: str, stream: io.BufferedIOBase, reading: Reading, ordin
     for at, one in enumerate(found):
         notes = (*parsed.notes, *one.notes, *one.chain.notes)
         site = Site(one.chain.name, one.chain.numbers, notes, structure, letters)
-        label = f"{identity}/{one.copy.asked}" if one.copy else identity
+        label = f"{identity}/{one.label}" if one.label else identity
         rows.append(
             Row(ordinal + at, label, one.chain.sequence, kind="sequence", pocket=one.pocket, site=site, ligand=one.smiles)
         )
@@ -97,10 +104,6 @@ def structure_rows(path: str, stream: io.BufferedIOBase, reading: Reading, ordin
 def refuse_other_tasks(path: str, reading: Reading) -> None:
     if reading.wants == "smiles":
         raise InputError(f"{path} is a structure; this task takes SMILES")
-
-
-def title_of(path: str) -> str:
-    return re.sub(r"(?i)(\.gz|\.pdb\d*|\.ent|\.cif|\.mmcif)+$", "", Path(path).name)
 
 
 def chosen(structure: Any, reading: Reading) -> list[Found]:
@@ -119,15 +122,60 @@ def chosen(structure: Any, reading: Reading) -> list[Found]:
         more = (f"chain {chain.name}, the longest of {len(chains)}; name another with --chain",) if len(chains) > 1 else ()
         return [Found(chain, (), (*notes, *more))]
     inventory = Inventory(structure, tuple(chains if not asked else read_all(structure)))
-    auto = reading.pocket_from.strip().lower() == "auto"
-    named = largest(inventory) if auto else read_named(reading.pocket_from, inventory)
-    if asked:
-        refuse_other_chains(named, chains, inventory)
-    try:
-        found = pockets(chains, named, inventory, reading, auto)
-    except StructureError as error:
-        raise StructureError(f"{error}; not read: {refused[0]}" if refused else str(error)) from None
+    found = []
+    for one in asked_pockets(reading, inventory):
+        if asked:
+            refuse_other_chains(one.named, chains)
+        try:
+            found += [labelled(each, one) for each in pockets(chains, one.named, reading, one.auto)]
+        except StructureError as error:
+            raise StructureError(f"{error}; not read: {refused[0]}" if refused else str(error)) from None
     return [replace(one, notes=(*notes, *one.notes)) for one in found]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A pocket as asked for; `label` where one --pocket-from asks for several, `auto` where the ligand was not named."""
+
+    named: Named
+    notes: tuple[str, ...] = ()
+    label: str = ""
+    auto: bool = False
+
+
+def asked_pockets(reading: Reading, inventory: Inventory) -> list[_Asked]:
+    """What --pocket-from asks for, one pocket of those that a program predicted unless each is to have a row. Raises
+    StructureError, and InputError for a ligand's file that cannot be read."""
+    asked = reading.pocket_from or ""
+    if asked.strip().lower() == "auto":
+        named = largest(inventory)
+        return [_Asked(named, (f"the largest ligand: {named.groups[0][0].name}",), auto=True)]
+    if not is_ligand_file(asked):
+        named = read_named(asked, inventory)
+        if reading.each_copy and not named.groups:
+            raise StructureError(f"--each-copy makes a row of each copy of a ligand; {asked} names residues")
+        return [_Asked(named)]
+    ligands = read_ligands(asked.strip())
+    told = f"pocket from {Path(asked.strip()).name}"
+    if not ligands[0].residues:
+        return [_Asked(Named((tuple(one.copy() for one in ligands),)), (told,))]
+    wanted = ligands if reading.each_copy else ligands[:1]
+    more = f", {ligands[0].name} of {len(ligands)} pockets" if len(ligands) > 1 else ""
+    found = []
+    for one in wanted:
+        known = [number for number in one.residues if number in inventory.proteins]
+        if not known:
+            raise StructureError(f"{asked}: no residue of {one.name} is in the proteins of this structure: {one.residues[0]}")
+        lost = [number for number in one.residues if number not in inventory.proteins]
+        notes = [told + ("" if reading.each_copy else more)]
+        notes += [f"of {one.name} not in a protein of this structure: {' '.join(lost)}"] if lost else []
+        residues = tuple((number.rpartition(":")[0], *[number.rpartition(":")[2]] * 2) for number in known)
+        found.append(_Asked(Named((), residues), tuple(notes), one.name if reading.each_copy else ""))
+    return found
+
+
+def labelled(found: Found, asked: _Asked) -> Found:
+    return replace(found, notes=(*asked.notes, *found.notes), label=found.label or asked.label)
 
 
 def read_all(structure: Any) -> list[Chain]:
@@ -135,7 +183,7 @@ def read_all(structure: Any) -> list[Chain]:
     return readable(structure, protein_chains(structure))[0]
 
 
-def refuse_other_chains(named: Named, chains: Sequence[Chain], inventory: Inventory) -> None:
+def refuse_other_chains(named: Named, chains: Sequence[Chain]) -> None:
     """A residue that is named with another chain than --chain. Raises StructureError."""
     there = {name for one in chains for name in one.name.split(",")}
     for chain, first, _ in named.residues:

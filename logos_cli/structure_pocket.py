@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from logos_cli.row import Reading
 from logos_cli.structure_file import StructureError
-from logos_cli.structure_ligands import SPHERES, Copy, Inventory, Named, ends
+from logos_cli.structure_ligands import SPHERES, Copy, Named, ends
 from logos_cli.structures import Chain, contacts
 
 SHOWN = 30  # residues of other chains that a note names
@@ -16,22 +16,21 @@ SHOWN = 30  # residues of other chains that a note names
 
 @dataclass(frozen=True)
 class Found:
-    """A chain, or several as one, with its pocket, counted from 1. `copy` is the ligand if each copy has a row."""
+    """A chain, or several as one, with its pocket, counted from 1. `label` tells rows of one structure apart; `smiles` is the
+    ligand's, if its file tells its bonds."""
 
     chain: Chain
     pocket: tuple[int, ...]
     notes: tuple[str, ...]
-    copy: Copy | None = None
+    label: str = ""
     smiles: str | None = None
 
 
-def pockets(chains: Sequence[Chain], named: Named, inventory: Inventory, reading: Reading, auto: bool = False) -> list[Found]:
+def pockets(chains: Sequence[Chain], named: Named, reading: Reading, auto: bool = False) -> list[Found]:
     """One pocket, or with `each_copy` one of every copy that touches a protein. Raises StructureError."""
-    if reading.each_copy:
+    if reading.each_copy and (named.groups or not named.residues):
         copies = [one for group in named.groups for one in group]
         near = [one for one in copies if touched(one, chains, reading.cutoff)]
-        if not copies:
-            raise StructureError("--each-copy makes a row of each copy of a ligand; --pocket-from names residues")
         if not near:
             raise StructureError(f"no residue of {shown(chains)} within {reading.cutoff:g} Å of {listed(copies)}")
         left = [one.label for one in copies if one not in near]
@@ -124,7 +123,7 @@ def pocket_of(
     if elsewhere:
         said.append(f"named for the pocket but not on chain {unit.name}, left out: {' '.join(elsewhere)}")
     smiles = next((one.smiles for one in centres if one.smiles), None)
-    return Found(unit, tuple(sorted(found[best])), tuple(said), copy, smiles)
+    return Found(unit, tuple(sorted(found[best])), tuple(said), copy.asked if copy else "", smiles)
 
 
 def places(unit: Chain, chain: str | None, first: str, last: str) -> list[int]:

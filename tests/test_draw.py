@@ -85,7 +85,7 @@ KINDS: dict[str, tuple[list[dict[str, Any]], int, Sequence[str]]] = {
     "merged": (
         [record("pocket", POCKET, input=PROTEIN, residues=SITE["residues"], logprob=None, rank=1, count=30, **MERGED)],
         0, ("32 samples, 30 faithful", "left out: 2 other sequence",
-            "0 %", "100 %", "of the faithful samples; framed: the consensus", "L38 (A:68)  L40 (A:70)"),
+            "0 %", "100 %", "of the faithful samples; framed: the consensus", "F38 (A:68)  L40 (A:70)"),
     ),
     # Residues that the file states and does not model have no number there.
     "unmodelled": (
