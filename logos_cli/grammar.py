@@ -58,12 +58,14 @@ def usable(smiles: str) -> str:
 
 
 def residues(text: str) -> str:
-    """A row's sequence as it goes into the prompt: standard residues in capitals, blanks and a final `*` removed."""
+    """A row's sequence as it goes into the prompt: standard residues in capitals, blanks and a final `*` removed,
+    selenocysteine and pyrrolysine as structures have them too."""
     found = "".join(refuse_markers(text).split()).upper().removesuffix("*")
     if not found:
         raise RowError("an empty sequence")
     if len(found) >= 12 and NUCLEOTIDES.issuperset(found) and len(set(found) & set("ACGTU")) >= 3:
         raise RowError(f"looks like a nucleic acid: {shortened(found, 30)}; translate it first")
+    found = "".join(NEAREST.get(letter, letter) for letter in found)
     for place, letter in enumerate(found, 1):
         if letter not in STANDARD:
             raise RowError(f"{shortened(letter)!r} at residue {place} is not one of the twenty standard residues")

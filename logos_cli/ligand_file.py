@@ -6,8 +6,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,20 @@ _REMARK_SMILES = re.compile(r"^REMARK +SMILES +(?!IDX)(\S+)\s*$", re.MULTILINE)
 @dataclass(frozen=True)
 class Ligand:
     """`points` are its heavy atoms' coordinates in Å, `smiles` what the file says of its bonds; `residues` a pocket that is
-    given as residues of the protein, `chain:number`."""
+    given as residues of the protein, `chain:number`; `apart`: pockets of their own even where they touch the same residues."""
 
     name: str
     points: tuple[tuple[float, float, float], ...] = ()
     smiles: str | None = None
     residues: tuple[str, ...] = ()
+    apart: bool = False
 
     def copy(self) -> Copy:
         import numpy as np
 
-        return Copy(self.name, "", "", points=np.array(self.points, np.float64).reshape(-1, 3), smiles=self.smiles)
+        return Copy(
+            self.name, "", "", apart=self.apart, points=np.array(self.points, np.float64).reshape(-1, 3), smiles=self.smiles
+        )
 
 
 def is_ligand_file(asked: str) -> bool:
@@ -49,8 +52,9 @@ def read_ligands(path: str) -> list[Ligand]:
         text = all_bytes(path, stream, LARGEST).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     name = Path(path).name.lower().removesuffix(".gz")
     stem = Path(path).name.removesuffix(".gz").rpartition(".")[0]
+    found: list[Ligand | None]
     if name.endswith(".csv"):
-        found = list(predicted(path, text))
+        found = [*predicted(path, text)]
     elif name.endswith(".mol2"):
         found = [of_mol(mol, stem) for mol in mol2_blocks(text)]
     elif name.endswith((".sdf", ".sd", ".mol")):
@@ -58,11 +62,13 @@ def read_ligands(path: str) -> list[Ligand]:
     elif _ADDED.search(stem.lower()):
         found = [Ligand(stem, residues=residues_of(text))]
     else:
-        found = list(of_atoms(text, stem, name.endswith(".pqr")))
-    found = [one for one in found if one is not None and (one.points or one.residues)]
-    if not found:
+        found = [*of_atoms(text, stem, name.endswith(".pqr"))]
+    usable = [one for one in found if one is not None and (one.points or one.residues)]
+    if not usable:
         raise InputError(f"{path}: no atoms with coordinates that could be read; give SDF, MOL2, PDB or PDBQT of the ligand")
-    return [one for one in found if one is not None]
+    if len({one.name for one in usable}) < len(usable):  # poses, of one name
+        return [replace(one, name=f"{one.name}:{at}") for at, one in enumerate(usable, 1)]
+    return usable
 
 
 def block_mol(block: str) -> Any:
@@ -72,9 +78,8 @@ def block_mol(block: str) -> Any:
 def mol2_blocks(text: str) -> Iterator[Any]:
     for block in re.split(r"(?m)^(?=@<TRIPOS>MOLECULE)", text):
         if "@<TRIPOS>ATOM" in block:
-            yield rdkit().MolFromMol2Block(block, removeHs=False) or rdkit().MolFromMol2Block(
-                block, sanitize=False, removeHs=False
-            )
+            read = rdkit().MolFromMol2Block
+            yield read(block, removeHs=False) or read(block, sanitize=False, removeHs=False)
 
 
 def of_mol(mol: Any, name: str) -> Ligand | None:
@@ -104,7 +109,7 @@ def of_atoms(text: str, name: str, spheres: bool) -> Iterator[Ligand]:
         if line.startswith(("ATOM", "HETATM")) and (point := point_of(line)) and not is_hydrogen(line, spheres):
             points.setdefault(line[22:26].strip() if spheres else str(model), []).append(point)
     for key, found in points.items():
-        yield Ligand(f"{name}:{key}" if len(points) > 1 else name, tuple(found), smiles)
+        yield Ligand(f"{name}:{key}" if len(points) > 1 else name, tuple(found), smiles, apart=spheres)
 
 
 def point_of(line: str) -> tuple[float, float, float] | None:
@@ -119,9 +124,8 @@ def is_hydrogen(line: str, spheres: bool) -> bool:
     if line[17:20] in ("HOH", "WAT", "DOD"):
         return True
     element = line[76:79].strip().upper()
-    return not spheres and (
-        element in ("H", "HD", "HS", "D") or (not element and line[12:16].strip().lstrip("0123456789")[:1] == "H")
-    )
+    by_name = not element and line[12:16].strip().lstrip("0123456789")[:1] == "H"
+    return not spheres and (element in ("H", "HD", "HS", "D") or by_name)
 
 
 def residues_of(text: str) -> tuple[str, ...]:
@@ -140,7 +144,3 @@ def predicted(path: str, text: str) -> Iterator[Ligand]:
         cells = {(key or "").strip(): (value or "").strip() for key, value in row.items() if isinstance(value, str)}
         residues = [one.rpartition("_") for one in cells.get("residue_ids", "").split()]
         yield Ligand(cells.get("name") or "pocket", residues=tuple(f"{chain}:{number}" for chain, _, number in residues))
-
-
-def listed_names(ligands: Sequence[Ligand]) -> str:
-    return ", ".join(one.name for one in ligands[:8]) + (" …" if len(ligands) > 8 else "")

@@ -169,7 +169,8 @@ def asked_pockets(reading: Reading, inventory: Inventory) -> list[_Asked]:
         lost = [number for number in one.residues if number not in inventory.proteins]
         notes = [told + ("" if reading.each_copy else more)]
         notes += [f"of {one.name} not in a protein of this structure: {' '.join(lost)}"] if lost else []
-        residues = tuple((number.rpartition(":")[0], *[number.rpartition(":")[2]] * 2) for number in known)
+        parts = [number.rpartition(":") for number in known]
+        residues = tuple((chain, number, number) for chain, _, number in parts)
         found.append(_Asked(Named((), residues), tuple(notes), one.name if reading.each_copy else ""))
     return found
 

@@ -19,6 +19,7 @@ _UNUSUAL = re.compile(r"^(?:ATOM|HETA)(?!.{26}(?:(?= *-?\d+\.\d{3}).{4}\..{3}){3
 _COORDINATE = re.compile(r" *[-+]?\d*\.\d+")
 
 
+AMINO_ELEMENTS = ("C", "D", "H", "N", "O", "S", "Se", "P", "X")
 SUGAR = {f"{name}{mark}" for name in ("C1", "C2", "C3", "C4", "C5", "O3", "O4", "O5") for mark in "'*"}
 
 
@@ -85,6 +86,11 @@ def read_pdb(text: str) -> Parsed:
     check_columns(given.text)
     structure.name = dict(structure.info).get("_entry.id", "")
     regrouped(structure[0], molecules)
+    for residue in (one for chain in structure[0] for one in chain if letter_of(one.name)):
+        for atom in residue:
+            # Without a column for the element, a name that begins a column early reads as calcium, mercury, helium.
+            if atom.element.name not in AMINO_ELEMENTS and atom.name[:1] in "CHNOS":
+                atom.element = library.Element(atom.name[0])
     read = structure[0].count_atom_sites()
     lost = [f"{given.atoms - read} of {given.atoms} atoms not read"] if read < given.atoms else []
     letters = {name: (letter, segment) for name, letter, segment in molecules.chains.values()}
@@ -271,7 +277,7 @@ def amino(residue: Any) -> bool:
 def alpha(residue: Any) -> bool:
     """Whether there is an alpha carbon; a calcium ion has the same name."""
     found = atom_named(residue, "CA")
-    return found is not None and found.element.name != "Ca"
+    return found is not None and (found.element.name != "Ca" or amino(residue))
 
 
 def parent_letter(name: str, parent: str) -> str:

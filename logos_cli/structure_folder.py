@@ -16,7 +16,13 @@ from logos_cli.lines import lines_of
 
 STRUCTURE, LIGAND, CHAIN, IDS = "structure", "ligand", "chain", ("id", "name")
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
-_LIGANDS = (".sdf", ".mol2", ".pdbqt")
+# A ligand as PDB can only be told from a structure by its name.
+_ENDS = tuple(
+    f"{part}{suffix}{packed}"
+    for part, suffixes in (("_ligand", (".sdf", ".mol2", ".pdbqt", ".pdb")), ("", (".sdf", ".mol2", ".pdbqt")))
+    for suffix in suffixes
+    for packed in ("", ".gz")
+)
 _ROLE = re.compile(r"(?i)_(?:protein|receptor|rec|pocket\d*|complex)$")
 
 
@@ -47,7 +53,8 @@ class StructureFolder:
     @cached_property
     def files(self) -> list[Path]:
         """The structures. A pocket beside its whole protein is not another one."""
-        found = [one for one in self.entries if named_as_structure(one.name) and one.is_file()]
+        every = [one for one in self.entries if named_as_structure(one.name) and one.is_file()]
+        found = [one for one in every if not title_of(one.name).endswith("_ligand")]
         proteins = {(one.parent, _ROLE.sub("", title_of(one.name))) for one in found if title_of(one.name).endswith("_protein")}
         return [
             one
@@ -62,7 +69,7 @@ class StructureFolder:
         title = title_of(file.name)
         names = set(self.by_folder.get(file.parent, ()))
         for stem in dict.fromkeys((_ROLE.sub("", title), title)):
-            for end in (f"{part}{suffix}{packed}" for part in ("_ligand", "") for suffix in _LIGANDS for packed in ("", ".gz")):
+            for end in _ENDS:
                 if f"{stem}{end}" in names:
                     return file.parent / f"{stem}{end}"
         return None

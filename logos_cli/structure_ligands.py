@@ -35,7 +35,8 @@ _COPY = re.compile(r"(?P<name>[^:]+):(?P<chain>[^:]*)(?::(?P<number>-?\d+[A-Za-z
 
 @dataclass(frozen=True)
 class Copy:
-    """One ligand, or whatever is measured from. `label` is as messages show it, `asked` as it is asked for alone."""
+    """One ligand, or whatever is measured from. `label` is as messages show it, `asked` as it is asked for alone; `points` are
+    those of a file of its own. `apart`: a pocket of its own even where it touches the residues of another."""
 
     name: str
     chain: str
@@ -43,6 +44,7 @@ class Copy:
     residues: tuple[Any, ...] = ()
     points: Any = None
     smiles: str | None = None
+    apart: bool = False
 
     @property
     def label(self) -> str:
@@ -92,7 +94,7 @@ class Inventory:
             for residue in chain:
                 of_protein = residue.entity_type == polymer and chain.name in read
                 if not of_protein and not residue.is_water():
-                    found.append(Copy(residue.name, chain.name, str(residue.seqid), (residue,)))
+                    found.append(Copy(residue.name, chain.name, str(residue.seqid), (residue,), apart=residue.name == SPHERES))
         return tuple(found)
 
     @cached_property

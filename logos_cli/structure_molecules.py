@@ -69,7 +69,7 @@ def blocks_of(lines: Sequence[str]) -> list[Block]:
         if line.startswith("TER"):
             ter |= {found[-1].chain} if found else set()
             before = ()
-        if not line.startswith(("ATOM  ", "HETATM")):
+        if not line.startswith(("ATOM", "HETATM")):
             continue
         chain, segment = line[20:22].strip(), line[72:76].strip()
         key = (chain, line[22:27], line[17:20], segment)
@@ -80,7 +80,7 @@ def blocks_of(lines: Sequence[str]) -> list[Block]:
             return []  # hybrid-36 numbers, slipped columns: for gemmi to read, or to refuse
         if key != before:
             code, name = line[26:27].strip(), line[17:20].strip()
-            found.append(Block(chain, number, code, name, segment, line[:6] == "HETATM", len(found), chain in ter))
+            found.append(Block(chain, number, code, name, segment, line[:4] == "HETA", len(found), chain in ter))
             ter.discard(chain)
             before = key
         found[-1].atoms.setdefault(line[12:16].strip(), place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from logos_cli.row import Reading
 from logos_cli.structure_file import StructureError
-from logos_cli.structure_ligands import SPHERES, Copy, Named, ends
+from logos_cli.structure_ligands import Copy, Named, ends
 from logos_cli.structures import Chain, contacts
 
 SHOWN = 30  # residues of other chains that a note names
@@ -52,7 +52,7 @@ def together(group: Sequence[Copy], chains: Sequence[Chain], cutoff: float, auto
     sets = {i: places for i, one in enumerate(group) if (places := touched(one, chains, cutoff))}
     parts: list[set[int]] = []
     for i, places in sets.items():
-        near = [part for part in parts if group[i].name != SPHERES and any(sets[j] & places for j in part)]
+        near = [part for part in parts if not group[i].apart and any(sets[j] & places for j in part)]
         parts = [part for part in parts if part not in near] + [{i}.union(*near)]
     if len(parts) < 2:
         taken = [group[i] for i in sets] or list(group)
@@ -63,9 +63,8 @@ def together(group: Sequence[Copy], chains: Sequence[Chain], cutoff: float, auto
         best = max(parts, key=lambda part: (len(set().union(*(sets[i] for i in part))), -min(part)))
         return [group[i] for i in sorted(best)], [f"the copy of {group[0].name} with most contacts, of: {told}"]
     first = group[min(sets)]
-    raise StructureError(
-        f"{len(parts)} pockets of {first.name}: {told[:400]}; choose one, --pocket-from {first.asked}, or --each-copy"
-    )
+    choose = "give a file of one" if first.points is not None else f"choose one, --pocket-from {first.asked}"
+    raise StructureError(f"{len(parts)} pockets of {first.name}: {told[:400]}; {choose}, or --each-copy")
 
 
 def touched(copy: Copy, chains: Sequence[Chain], cutoff: float) -> frozenset[str]:

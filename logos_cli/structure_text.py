@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-ATOMS = ("ATOM  ", "HETATM")
+ATOMS = ("ATOM", "HETA")  # a serial number of six digits begins in column 6
 # What a PDB may have besides atoms where three numbers could stand in the columns of coordinates.
 _OTHER = re.compile(
     r"REMARK|SIG|ANISOU|CRYST|ORIGX|SCALE|MTRIX|TVECT|USER|#|HELIX|SHEET|HEADER|TITLE|COMPND|JRNL|CONECT", re.IGNORECASE
@@ -48,7 +48,7 @@ def read_text(text: str) -> PdbText:
     seen: set[str] = set()
     for at, line in enumerate(lines):
         name = line[:6]
-        if name in ATOMS:
+        if name[:4] in ATOMS:
             if over and not parts.notes[-1].startswith("read on"):
                 parts.atoms_of_others += 1
             elif inside:
@@ -68,7 +68,7 @@ def read_text(text: str) -> PdbText:
             inside, ended = False, True
         elif line.rstrip() == "END":
             rest = lines[at + 1 :]
-            atoms = [one for one in rest if one[:6] in ATOMS]
+            atoms = [one for one in rest if one[:4] in ATOMS]
             if not over and atoms:
                 over, inside = True, False
                 again = any(one[:6] in ("HEADER", "MODEL ", "SEQRES") for one in rest) or any(a[12:27] in seen for a in atoms)
@@ -87,7 +87,7 @@ def read_text(text: str) -> PdbText:
 def kept(line: str) -> str:
     """A line with the name of its record in capitals, six columns of it."""
     name = line[:6].upper()
-    return name + line[6:] if name in ATOMS or name in ("MODEL ", "ENDMDL", "SEQRES") else line
+    return name + line[6:] if name[:4] in ATOMS or name in ("MODEL ", "ENDMDL", "SEQRES") else line
 
 
 def looks_unread(line: str) -> bool:
@@ -98,7 +98,7 @@ def looks_unread(line: str) -> bool:
 def without_entry_ids(lines: list[str]) -> list[str]:
     """Lines without columns 73-80 if they are as before 1996, the entry's id and the line's number: not segment, element
     and charge."""
-    atoms = [line for line in lines if line[:6] in ATOMS]
+    atoms = [line for line in lines if line[:4] in ATOMS]
     found = {match[1] if (match := _BOXED.match(line)) else "" for line in atoms}
     if len(found) != 1 or "" in found:
         return lines
@@ -107,10 +107,10 @@ def without_entry_ids(lines: list[str]) -> list[str]:
 
 def put_together(parts: _Parts) -> PdbText:
     notes = list(parts.notes)
-    loose = sum(line[:6] in ATOMS for line in parts.loose)
+    loose = sum(line[:4] in ATOMS for line in parts.loose)
     if parts.models > 1:
         notes.insert(0, f"model 1 of {parts.models}")
-    if parts.models and loose and any(line[:6] in ATOMS for line in parts.first):
+    if parts.models and loose and any(line[:4] in ATOMS for line in parts.first):
         notes.append(f"{loose} atoms that stand in no model, read with the first")
     if parts.atoms_of_others:
         notes.append(f"{parts.atoms_of_others} atoms of what comes after the first not read")
@@ -121,8 +121,8 @@ def put_together(parts: _Parts) -> PdbText:
         )
     # Records before the first atom stand outside models; an atom outside, as a ligand, comes after the model.
     first_atom = next(
-        (i for i, line in enumerate(parts.loose) if line[:6] in ATOMS or line.startswith("TER")), len(parts.loose)
+        (i for i, line in enumerate(parts.loose) if line[:4] in ATOMS or line.startswith("TER")), len(parts.loose)
     )
     lines = [*parts.loose[:first_atom], *parts.first, *parts.loose[first_atom:], "END", ""]
-    atoms = sum(line[:6] in ATOMS for line in lines)
+    atoms = sum(line[:4] in ATOMS for line in lines)
     return PdbText("\n".join(lines), tuple(notes), parts.models, atoms)
