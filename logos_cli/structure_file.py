@@ -107,7 +107,8 @@ def regrouped(model: Any, molecules: Molecules) -> None:
             name = chain.name
             if residue.segment in molecules.chains:
                 name, _, copy.segment = molecules.chains[residue.segment]
-                copy.entity_type = library.EntityType.Unknown  # TER told it of the letter, not of the molecule
+                # TER told them of the letter, not of the molecule.
+                copy.entity_type, copy.subchain = library.EntityType.Unknown, ""
             groups.setdefault(name, []).append(copy)
     if not molecules.chains and not molecules.unordered:
         return
