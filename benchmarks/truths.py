@@ -75,7 +75,11 @@ def in_places(truth: frozenset[int | str], record: Record, own: bool, where: str
         if isinstance(one, int) and not own:
             if not 1 <= one <= len(record.input):
                 told = f"residue {one} is beyond the protein of {len(record.input)} residues"
-                hint = f"; for the structure's own numbers write {numbers.chains[0]}:{one}, or give --truth-numbers own" if numbers and numbers.chains else ""
+                hint = (
+                    f"; for the structure's own numbers write {numbers.chains[0]}:{one}, or give --truth-numbers own"
+                    if numbers and numbers.chains
+                    else ""
+                )
                 raise InputError(f"{where}: {told}{hint}")
             found.add(one)
             continue

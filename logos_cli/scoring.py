@@ -115,7 +115,8 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
             record, last = replace(base, mutant=mutant.name, error=mutant.error), place == len(variants)
             if own and base.site and mutant.places:
                 residues_of = [own.numbers[one - 1] for one in mutant.places]
-                record = replace(record, site=base.site | {"places": list(mutant.places), "residues": residues_of})
+                told = {key: value for key, value in base.site.items() if key != "notes"}  # once, with the wild type
+                record = replace(record, site=told | {"places": list(mutant.places), "residues": residues_of})
             if mutant.error:
                 yield _Waiting(record, last=last), None
             else:

@@ -63,7 +63,8 @@ def notes(found: Row) -> str:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ("ZYB", NEAR), ("zyb", NEAR), ("ZYB:A:2971", NEAR), ("ZYB A:2971", NEAR), ("ZYB:A", NEAR), ("A:2971", NEAR), ("auto", NEAR),
+        ("ZYB", NEAR), ("zyb", NEAR), ("ZYB:A:2971", NEAR), ("ZYB A:2971", NEAR), ("ZYB:A", NEAR), ("A:2971", NEAR),
+        ("auto", NEAR),
         ("A_1893 A_1898", NEAR[:2]), ("A:1900-1902", ["A:1900", "A:1901", "A:1902"]), ("1900-1901", ["A:1900", "A:1901"]),
         ("PRO1888, A:VAL1893", ["A:1888", "A:1893"]), ("ZYB,A:1856", ["A:1856", *NEAR]),
     ],

@@ -180,7 +180,11 @@ def test_a_chromophore_is_three_residues(tmp_path: Path, protein: str, name: str
         for line in protein.splitlines(True)
     )
     found, plain = row(tmp_path / "x.pdb", text), row(tmp_path / "y.pdb", protein)
-    assert plain.value and found.value == plain.value[:44] + letters + plain.value[45:] and "gap" not in notes(found)
+    assert (
+        isinstance(plain.value, str)
+        and found.value == plain.value[:44] + letters + plain.value[45:]
+        and "gap" not in notes(found)
+    )
     assert found.site and found.site.numbers[43:48] == ("A:1899", None, "A:1900", None, "A:1901")
 
 

@@ -44,7 +44,7 @@ def score(
         str | None,
         typer.Option(
             "--mutants",
-            help="Point mutations A23V,A23V+K45R, places 23,45-50 for all nineteen, or a file of them.",
+            help="Point mutations A23V,A23V+K45R, places 23,45-50 for all nineteen, or a file; a structure's by its numbers.",
             show_default=False,
         ),
     ] = None,
