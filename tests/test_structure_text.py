@@ -98,10 +98,8 @@ def test_residues_in_no_order_are_sorted(tmp_path: Path, protein: str) -> None:
 
 
 def test_a_gap_is_one_chain_with_and_without_ter(tmp_path: Path, protein: str) -> None:
-    before, behind = (
-        "".join(line for line in protein.splitlines(True) if inside(int(line[22:26])))
-        for inside in (lambda number: number < 1900, lambda number: number > 1905)
-    )
+    before = "".join(line for line in protein.splitlines(True) if int(line[22:26]) < 1900)
+    behind = "".join(line for line in protein.splitlines(True) if int(line[22:26]) > 1905)
     for ter in ("", "TER\n"):
         found = row(tmp_path / "x.pdb", before + ter + behind)
         assert len(found.value or "") == LENGTH - 6 and "gap, its ends joined: A:1899 to A:1906" in notes(found)
