@@ -200,3 +200,26 @@ def test_mmcif_without_elements_and_crystals(tmp_path: Path) -> None:
 def test_chains_of_water_are_called_so(tmp_path: Path) -> None:
     water = "HETATM    1  O   HOH W   1       6.377  28.531  21.462  1.00 71.01           O  \n"
     assert "chain W is water only" in (row(tmp_path / "x.pdb", water).error or "")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_atom_is_lost_in_silence(tmp_path: Path, protein: str, ligand: str, seed: int) -> None:
+    """Damaged lines: an error, or atoms read and atoms told of are all that the file has."""
+    random_of = random.Random(seed)
+    kept = [line for line in (protein + ligand).splitlines() if not 1890 < int(line[22:26]) < 1970]
+    coordinates = re.compile(r"-?\d+\.\d{3}\s*-?\d+\.\d{3}\s*-?\d+\.\d{3}")
+    for _ in range(40):
+        lines = list(kept)
+        for _ in range(3):
+            at = random_of.randrange(len(lines))
+            line = lines[at]
+            place = random_of.randrange(len(line) + 1)
+            lines[at] = random_of.choice(
+                [line[:place] + "X" + line[place + 1 :], line[:place], line[:place] + " " + line[place:]]
+            )
+            lines.insert(at, random_of.choice([line, "END", "TER", "MODEL        1", "ENDMDL", "ATOM", ""]))
+        found = row(tmp_path / "x.pdb", "\n".join(lines) + "\n")
+        if found.error is None and found.site is not None:
+            told = re.findall(r"(\d+) (?:of \d+ )?(?:atoms|lines)[^;]*?not read", "; ".join(found.site.notes))
+            read = found.site.structure[0].count_atom_sites()
+            assert read + sum(map(int, told)) >= sum(bool(coordinates.search(line)) for line in lines), lines
