@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.benchmarks.metrics import task_metrics
-from logos_cli.benchmarks.truths import read_known, read_truths, truths_of
+from logos_cli.benchmarks.truths import placed, read_known, read_truths, truths_of
 from logos_cli.errors import InputError, UsageError
 from logos_cli.records import Record
 
@@ -15,9 +15,11 @@ from logos_cli.records import Record
 NOVEL = ("molecule", "ligand", "material", "protein", "antibody")
 
 
-def evaluate_records(records: Sequence[Record], truth: Path | None, novel_against: Path | None) -> dict[str, dict[str, Any]]:
+def evaluate_records(
+    records: Sequence[Record], truth: Path | None, novel_against: Path | None, own_numbers: bool = False
+) -> dict[str, dict[str, Any]]:
     """Task -> figures. `truth` names a file of right answers, else the records' own are taken; `novel_against` one of known
-    molecules, materials or sequences.
+    molecules, materials or sequences. `own_numbers`: bare numbers in the right answers are the structures' own, not places.
 
     Raises InputError for a truth file that does not fit the records.
     """
@@ -35,6 +37,8 @@ def evaluate_records(records: Sequence[Record], truth: Path | None, novel_agains
             )
         # Rows that were never asked (--limit) are not wrong.
         asked = {row: one for row, one in truths.items() if row <= last}
+        if task == "pocket":
+            asked = placed(asked, own, own_numbers, str(truth or "records"))
         known = read_known(novel_against, task) if novel_against and task in NOVEL else None
         found[task] = task_metrics(own, asked, known)
     return found

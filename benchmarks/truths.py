@@ -13,13 +13,15 @@ from logos_cli.chem import canonical_set
 from logos_cli.errors import InputError
 from logos_cli.grammar import RowError, reaction_parts, read_marked
 from logos_cli.lines import Blank, filled, read_lines
+from logos_cli.own_numbers import NumberError
+from logos_cli.recorded import numbers_of
 from logos_cli.records import Record
 from logos_cli.row import Reading, Row
 from logos_cli.rows import read_rows
-from logos_cli.rows_table import pocket_cell
 from logos_cli.tasks import TASKS, Task
 
 _MOLECULE = re.compile(r"<MoleculeS>(.+?)<MoleculeE>")
+_RESIDUE = re.compile(r"(?:[^:\s]*:)?-?\d{1,9}[A-Za-z]?")
 _PROTEIN = re.compile(r"<ProteinS>(.+?)(?:<ProteinE>|$)")
 
 
@@ -39,21 +41,67 @@ def parse_truth(value: Any, task: str) -> Truth | None:
     return None
 
 
-def parse_pocket(value: Any) -> frozenset[int] | None:
+def parse_pocket(value: Any) -> frozenset[int | str] | None:
     """The residues of a right binding site, from 1: a list of them, an object with `pocket`, or grammar text with pocket
-    markers, of which the last protein counts. None if it has none."""
+    markers, of which the last protein counts. A number with a chain (`A:57`), and with `"numbering": "own"` any, is the
+    structure's own and stays a text. None if it has none."""
+    own = False
     if isinstance(value, dict):
+        own = value.get("numbering") == "own"
         value = next((value[key] for key in ("pocket", "groundtruth", "truth") if value.get(key)), None)
     if isinstance(value, str) and "<PocketS>" in value:
         bodies = _PROTEIN.findall(value if value.startswith("<ProteinS>") else f"<ProteinS>{value}")
         marked = read_marked(bodies[-1]) if bodies else None
         return frozenset(marked.pocket) if marked else None
     if isinstance(value, str):
-        places, error = pocket_cell(value, 0)
-        return frozenset(places) if places and not error else None
-    if isinstance(value, (list, tuple)) and value and all(isinstance(one, int) for one in value):
-        return frozenset(value)
-    return None
+        value = [one for one in re.split(r"[\s,;]+", value.strip().strip("[]")) if one]
+    if not isinstance(value, (list, tuple)) or not value:
+        return None
+    found: set[int | str] = set()
+    for one in value:
+        text = str(one)
+        if isinstance(one, bool) or not isinstance(one, (int, str)) or not _RESIDUE.fullmatch(text):
+            return None
+        found.add(text if own or ":" in text else int(text) if text.isdigit() else text)
+    return frozenset(found)
+
+
+def in_places(truth: frozenset[int | str], record: Record, own: bool, where: str) -> frozenset[int]:
+    """The residues of a right binding site as places in the record's sequence; `own`: bare numbers are the structure's.
+    Raises InputError for one that is not in the protein."""
+    numbers = numbers_of(record.site)
+    found = set()
+    for one in truth:
+        if isinstance(one, int) and not own:
+            if not 1 <= one <= len(record.input):
+                told = f"residue {one} is beyond the protein of {len(record.input)} residues"
+                hint = (
+                    f"; for the structure's own numbers write {numbers.chains[0]}:{one}, or give --truth-numbers own"
+                    if numbers and numbers.chains
+                    else ""
+                )
+                raise InputError(f"{where}: {told}{hint}")
+            found.add(one)
+            continue
+        if numbers is None:
+            raise InputError(f"{where}: {one} is a structure's number, and the record tells none; give places from 1")
+        try:
+            found.add(numbers.place(str(one)))
+        except NumberError as error:
+            raise InputError(f"{where}: {error}") from None
+    return frozenset(found)
+
+
+def placed(truths: dict[int, Any], records: Iterable[Record], own: bool, path: str) -> dict[int, Any]:
+    """Truths of binding sites with all residues as places from 1. Raises InputError."""
+    by_row: dict[int, Record] = {}
+    for record in records:
+        if record.input:
+            by_row.setdefault(record.row, record)
+    return {
+        row: in_places(truth, by_row[row], own, f"{path}: the right answer of row {row + 1}") if row in by_row else truth
+        for row, truth in truths.items()
+    }
 
 
 def parse_sequence(value: Any) -> str | None:

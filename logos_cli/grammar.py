@@ -21,6 +21,7 @@ MATERIAL = re.compile(rf"<MetalS>((?:(?!<Metal[SE]>).)+)<MetalE>({MOLECULES.patt
 _ARROW = re.compile(r"(?<!-)>")
 _RESIDUE = re.compile(r"<PocketS>((?:(?!<Pocket[SE]>).)+)<PocketE>|([A-Z])")
 _RESIDUES = re.compile(f"(?:{_RESIDUE.pattern})*")
+NEAREST = {"U": "C", "O": "K"}  # selenocysteine and pyrrolysine: the nearest of the twenty, as in residue_names
 UNKNOWN = "X"  # a residue that is none of the twenty
 
 
@@ -57,7 +58,8 @@ def usable(smiles: str) -> str:
 
 
 def residues(text: str) -> str:
-    """A row's sequence as it goes into the prompt: standard residues in capitals, blanks and a final `*` removed, U as C."""
+    """A row's sequence as it goes into the prompt: standard residues in capitals, blanks and a final `*` removed,
+    selenocysteine and pyrrolysine as structures have them too."""
     if three_letter(text):
         raise RowError(f"three-letter code, write one letter a residue: {shortened(text, 30)}")
     found = "".join(refuse_markers(text).split()).upper().removesuffix("*")
@@ -67,7 +69,7 @@ def residues(text: str) -> str:
         raise RowError(f"looks like a nucleic acid: {shortened(found, 30)}; translate it first")
     if carbon_chain(found):
         raise RowError(f"looks like a SMILES, not a protein: {shortened(found, 30)}")
-    found = found.replace("U", "C")  # selenocysteine, as in structures
+    found = "".join(NEAREST.get(letter, letter) for letter in found)
     for place, letter in enumerate(found, 1):
         if letter not in STANDARD:
             raise RowError(f"{shortened(letter)!r} at residue {place} is not one of the twenty standard residues")

@@ -8,7 +8,7 @@ from typing import Any
 from logos_cli.answers import Prompt
 from logos_cli.grammar import RowError
 from logos_cli.mutants import named
-from logos_cli.recorded import again, site_of, untold
+from logos_cli.recorded import again, numbers_of, site_of, untold
 from logos_cli.row import Recorded, Row
 from logos_cli.tasks import TASKS, Task
 
@@ -90,7 +90,7 @@ def of_record_without_text(row: Row, recorded: Recorded, task: Task) -> Known:
     if recorded.scored and task.name in IN_INPUT:
         whole = recorded.input
         if recorded.mutant is not None:
-            mutant = named(recorded.mutant, whole)
+            mutant = named(recorded.mutant, whole, numbers_of(recorded.site))
             if mutant.error:
                 raise RowError(f"{mutant.name}: {mutant.error}")
             whole = mutant.sequence

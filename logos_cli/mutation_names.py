@@ -13,6 +13,11 @@ from logos_cli.lines import read_lines
 from logos_cli.residue_names import STANDARD
 
 MUTATION = re.compile(r"([A-Z])(\d{1,6})([A-Z])")
+# In a structure's own numbers. A chain's name keeps its case, and may hold anything but what parts mutations.
+CHAIN = r"(?:(?P<chain>[^:,+\s]*):)?"
+NUMBER = r"(?:@\d{1,6}|-?\d{1,6}[A-Z]?)"
+OWN = re.compile(rf"{CHAIN}(?P<old>[A-Z])(?P<at>{NUMBER})(?P<new>[A-Z])")
+_PREFIX = re.compile(r"^([^:,+\s]*:)(.*)$")
 SEPARATORS = re.compile(r"[+:]")
 COLUMNS = (
     "mutant", "mutants", "mutation", "mutations", "variant", "variants", "hgvs_pro", "hgvs", "substitution", "aa_change",
@@ -40,6 +45,30 @@ def one_letter(name: str) -> str | None:
     parts = re.split(r"([+:])", plain)
     parts[::2] = [short(part) for part in parts[::2]]
     return "".join(parts) if all(MUTATION.fullmatch(part) for part in parts[::2]) else None
+
+
+def written(name: str) -> str | None:
+    """A variant's name as it is read, also in a structure's own numbers (`A:S195A+@7V`); None if it is none."""
+    if plain := one_letter(name):
+        return plain
+    own = capitals(name)
+    return own if all(OWN.fullmatch(part) for part in own.split("+")) else None
+
+
+def parts_of(name: str) -> list[str]:
+    """The single substitutions of what `written` gave: `:` parts them, or stands behind a chain."""
+    parts = SEPARATORS.split(name)
+    return parts if all(MUTATION.fullmatch(part) for part in parts) else name.split("+")
+
+
+def capitals(name: str) -> str:
+    """A mutation or a place in capitals, chains as they are written."""
+
+    def one(text: str) -> str:
+        match = _PREFIX.match(text)
+        return match[1] + match[2].upper() if match else text.upper()
+
+    return "+".join(one(text.strip()) for text in name.strip().split("+"))
 
 
 def short(part: str) -> str:
@@ -75,7 +104,7 @@ def listed(path: str) -> Iterator[str]:
         return
     for line in found:
         fields = [field for field in re.split(r"[\s,]+", line) if field]
-        named = one_letter(fields[0]) or other_change(fields[0])
+        named = written(fields[0]) or other_change(fields[0])
         if "\t" in line or ("," in line and any(re.fullmatch(r"-?\d*\.\d+(?:[eE][-+]?\d+)?", one) for one in fields[1:])):
             yield re.split(r"[\t,]", line)[0].strip()
         else:

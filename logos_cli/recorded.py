@@ -6,20 +6,36 @@ from typing import Any
 
 from logos_cli.answers import Prompt
 from logos_cli.grammar import RowError
+from logos_cli.own_numbers import NumberError, OwnNumbers
 from logos_cli.row import Row
 from logos_cli.tasks import TASKS, Task
 
 
 def site_of(row: Row, prompt: Prompt) -> dict[str, Any] | None:
     """What the record says of the chain and of the residues that the prompt marks."""
-    found: dict[str, Any] = {}
-    if row.site:
-        found = {"chain": row.site.chain, **({"notes": list(row.site.notes)} if row.site.notes else {})}
+    found = chain_of(row) or {}
     if prompt.pocket:
         found["pocket"] = list(prompt.pocket)
         if row.site:
             found["residues"] = row.site.own(prompt.pocket)
     return found or None
+
+
+def chain_of(row: Row) -> dict[str, Any] | None:
+    """What the record says of a structure's chain: what was done to read it, and its own numbers as `OwnNumbers.runs`."""
+    if row.site is None:
+        return None
+    notes = {"notes": list(row.site.notes)} if row.site.notes else {}
+    return {"chain": row.site.chain, **notes, "numbers": row.site.own_numbers.runs()}
+
+
+def numbers_of(site: dict[str, Any] | None) -> OwnNumbers | None:
+    """The own numbers that a record's site tells; None where it tells none that can be read."""
+    told = (site or {}).get("numbers")
+    try:
+        return OwnNumbers.from_runs(told) if isinstance(told, str) else None
+    except NumberError:
+        return None
 
 
 def again(task: Task, shown: str, site: dict[str, Any] | None) -> Prompt:

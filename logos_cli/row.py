@@ -18,7 +18,8 @@ WANTS = ("smiles", "sequence", "any")
 class Reading:
     """`wants` is what the task takes: `smiles`, `sequence`, or `any` where the content decides; `side` is `reactants` or
     `product` for a task that asks with one side of a reaction. The rest are the user's options: `header` is False for a
-    table that has none; `chain`, `pocket_from` and `cutoff` (Å) say which residues of a structure are the pocket."""
+    table that has none; `chain` (several with commas, or `all`), `pocket_from` and `cutoff` (Å) say which residues of a
+    structure are the pocket, `each_copy` that each copy of a ligand makes a row."""
 
     wants: str = "smiles"
     smiles_column: str | None = None
@@ -29,6 +30,7 @@ class Reading:
     cutoff: float = CUTOFF
     side: str = ""
     header: bool = True
+    each_copy: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ from logos_cli.rows_fasta import fasta_rows
 from logos_cli.rows_json import json_rows
 from logos_cli.rows_sdf import looks_like_sdf, sdf_rows
 from logos_cli.rows_smi import SUFFIXES, smi_rows
-from logos_cli.rows_structure import folder_rows, looks_like_structure, structure_row
+from logos_cli.rows_structure import folder_rows, listed_rows, looks_like_structure, structure_rows
 from logos_cli.rows_table import delimiter_of, headerless_delimiter, pocket_cell, table_rows
 from logos_cli.sequence_formats import refuse_no_sequences, refuse_unread, without_comments
+from logos_cli.structure_folder import looks_like_structure_table
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _DEFAULT = Reading()
@@ -61,9 +62,11 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         refuse_unread(path, name, start)
         if not looks_like_binary_cif(start):
             refuse_foreign(path, start)
-        if looks_like_structure(name, start):
+        if reading.wants != "smiles" and looks_like_structure_table(start):
+            yield from listed_rows(path, stream, reading)
+        elif looks_like_structure(name, start):
             refuse_options(path, "a structure", reading)
-            yield structure_row(path, stream, reading)
+            yield from structure_rows(path, stream, reading)
         elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
             refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
             rows = sdf_rows(path, lines_of(path, stream), reading)

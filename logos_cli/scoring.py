@@ -20,6 +20,7 @@ from logos_cli.grammar import RowError, residues
 from logos_cli.known import Known, of_record, of_row, shown_of
 from logos_cli.mofid import is_mofid
 from logos_cli.mutants import Mutations
+from logos_cli.recorded import chain_of, numbers_of
 from logos_cli.row import Recorded, Row
 from logos_cli.score_records import ScoreRecord
 from logos_cli.tasks import TASKS, Task
@@ -96,8 +97,9 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
         recorded = None
     error = None if recorded else row.error
     base = ScoreRecord(
-        row.ordinal, row.id, task.name, shown_of(row)[:4000], engine.info.model, columns=row.columns, error=error
-    )
+        row.ordinal, row.id, task.name, shown_of(row)[:4000], engine.info.model, columns=row.columns, error=error,
+        site=chain_of(row),
+    )  # fmt: skip
     if error is not None:
         yield _Waiting(base), None
         return
@@ -112,12 +114,17 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
         if task.name not in CHAINS or not isinstance(row.value, str):
             raise RowError(f"--mutants changes residues of a protein or an antibody; this row is scored as {task.name}")
         sequence = residues(row.value)
-        variants = list(plan.mutations.of(sequence))
+        own = row.site.own_numbers if row.site else numbers_of(row.recorded.site) if row.recorded else None
+        variants = list(plan.mutations.of(sequence, own))
         base = replace(base, input=sequence)
         wild = replace(base, numbering=numbering(sequence, plan.scheme)) if plan.scheme else base
         yield _Waiting(wild, last=False), tokens(of_row(replace(row, value=sequence), task), engine)
         for place, mutant in enumerate(variants, 1):
             record, last = replace(base, mutant=mutant.name, error=mutant.error), place == len(variants)
+            if own and base.site and mutant.places:
+                residues_of = [own.numbers[one - 1] for one in mutant.places]
+                told = {key: value for key, value in base.site.items() if key != "notes"}  # once, with the wild type
+                record = replace(record, site=told | {"places": list(mutant.places), "residues": residues_of})
             if mutant.error:
                 yield _Waiting(record, last=last), None
             else:

@@ -7,16 +7,22 @@ Modified residues become their parents. Only the first model is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from logos_cli import chromophores
+from logos_cli.own_numbers import OwnNumbers
 from logos_cli.residue_names import CAPS
 from logos_cli.structure_file import StructureError, bonded, gemmi, of_chain, parent_letter, runs_outside
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+SAME_RESIDUE = 2.0  # Å; backbone atoms further apart are of two residues under one number
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class Site:
     numbers: tuple[str | None, ...]
     notes: tuple[str, ...]
     structure: Any
+    letters: Mapping[str, str] = field(default_factory=dict)  # of chains that have another name in the file
+
+    @cached_property
+    def own_numbers(self) -> OwnNumbers:
+        return OwnNumbers(self.numbers)
 
     def own(self, places: Iterable[int]) -> list[str | None]:
         """The structure's own numbers of residues counted from 1."""
@@ -47,14 +58,23 @@ class Site:
 
 def protein_chains(structure: Any) -> list[Any]:
     """Chains of the first model with a polymer of amino acids. Raises StructureError if there is none."""
-    kinds = {chain.name: chain.get_polymer().check_polymer_type() for chain in structure[0]}
+    kinds = {chain.name: chain.get_polymer().check_polymer_type() for chain in structure[0] if len(chain.get_polymer())}
     peptides = (gemmi().PolymerType.PeptideL, gemmi().PolymerType.PeptideD)
-    found = [chain for chain in structure[0] if kinds[chain.name] in peptides]
+    found = [chain for chain in structure[0] if kinds.get(chain.name) in peptides]
     if not found:
-        nucleic = [name for name, kind in kinds.items() if kind.name in ("Dna", "Rna", "DnaRnaHybrid")]
-        what = f"chain {', '.join(nucleic)} is a nucleic acid" if nucleic else f"its chains are {', '.join(kinds)}"
-        raise StructureError(f"no protein chain in this structure; {what}")
+        told = "; ".join(f"chain {chain.name} {content_of(chain)}" for chain in structure[0])
+        raise StructureError(f"no protein chain in this structure; {told[:300]}")
     return found
+
+
+def content_of(chain: Any) -> str:
+    """What a chain that is no protein is, for a message."""
+    polymer = chain.get_polymer()
+    if len(polymer):
+        kind = polymer.check_polymer_type().name
+        return "is a nucleic acid" if kind in ("Dna", "Rna", "DnaRnaHybrid") else f"is a polymer of the kind {kind}"
+    names = sorted({residue.name for residue in chain if not residue.is_water()})
+    return f"has no polymer, but {', '.join(names[:8])}" if names else "is water only"
 
 
 def chain_named(structure: Any, name: str) -> Any:
@@ -63,40 +83,54 @@ def chain_named(structure: Any, name: str) -> Any:
     found = next((chain for chain in chains if chain.name == name), None)
     if found is None:
         there = next((chain for chain in structure[0] if chain.name == name), None)
-        kind = (
-            f" is {there.get_polymer().check_polymer_type().name.upper()}, no protein" if there and there.get_polymer() else ""
-        )
+        kind = " is not in this structure" if there is None else f" {content_of(there)}, no protein"
         names = ", ".join(chain.name for chain in chains)
-        raise StructureError(f"chain {name}{kind or ' is not in this structure'}; protein chains: {names}")
+        raise StructureError(f"chain {name}{kind}; protein chains: {names}")
     return found
+
+
+@dataclass
+class _Growing:
+    """A chain's sequence while it is read."""
+
+    letters: list[str] = field(default_factory=list)
+    numbers: list[str | None] = field(default_factory=list)
+    placed: list[Any] = field(default_factory=list)
+
+    def add(self, letters: str, number: str | None, residue: Any) -> None:
+        """One residue, or one that is several: its number and its atoms stand at one of them."""
+        numbers = chromophores.numbered(letters, number) if number else [None] * len(letters)
+        self.letters += letters
+        self.numbers += numbers
+        self.placed += [residue if one else None for one in numbers]
 
 
 def read_chain(structure: Any, chain: Any) -> Chain:
     """Raises StructureError for a residue without a standard parent, and for two chains under one letter."""
     parents = {(one.chain_name, str(one.res_id.seqid)): one.parent_comp_id for one in structure.mod_residues}
     polymer = chain.get_polymer()
-    residues = list(polymer.first_conformer())
+    residues, said = most_frequent(chain.name, polymer)
     apart = beside(chain, residues)
     caps = [end for end in (0, -1) if residues and residues[end].name in CAPS]
     left_out = [f"{chain.name}:{residues[end].seqid} ({residues[end].name}), a cap, left out" for end in caps]
     residues = residues[1 if 0 in caps else 0 : -1 if -1 in caps else None]
     entity = structure.get_entity_of(polymer)
     stated = [gemmi().Entity.first_mon(one) for one in entity.full_sequence] if entity else []
-    letters: list[str] = []
-    numbers: list[str | None] = []
-    placed: list[Any] = []
+    grown = _Growing()
     changed: dict[str, int] = {}
     filled: list[str] = []
     open_gaps: list[str] = []
+    doubled: list[str] = []
     before: Any = None
     for residue in residues:
         number = f"{chain.name}:{residue.seqid}"
         letter = parent_letter(residue.name, parents.get((chain.name, str(residue.seqid)), ""))
         if not letter:
             raise StructureError(f"residue {number} ({residue.name}) has no standard parent; remove it or give the sequence")
-        alphas = [atom.altloc for atom in residue if atom.name == "CA"]
-        if len(alphas) > len(set(alphas)):
+        apart_by = apart_copies(residue)
+        if apart_by > SAME_RESIDUE:
             raise StructureError(f"residue {number} is there twice; give each chain a letter, each residue a number of its own")
+        doubled += [number] if apart_by >= 0 else []
         if gemmi().find_tabulated_residue(residue.name).one_letter_code != letter:
             changed[f"{residue.name} as {letter}"] = changed.get(f"{residue.name} as {letter}", 0) + 1
         if before is not None and not bonded(before, residue):
@@ -105,21 +139,56 @@ def read_chain(structure: Any, chain: Any) -> Chain:
             if between is None:
                 open_gaps.append(span)
             elif between:
-                filled.append(f"{span}, {len(between)} residues")
-                letters += between
-                numbers += [None] * len(between)
-                placed += [None] * len(between)
-        letters.append(letter)
-        numbers.append(number)
-        placed.append(residue)
+                filled.append(f"{span}, {sum(map(len, between))} residues")
+                grown.add("".join(between), None, None)
+        grown.add(letter, number, residue)
         before = residue
-    notes = apart + left_out + [f"{count} × {change}" for change, count in changed.items()]
+    notes = apart + left_out + [f"{count} × {change}" for change, count in changed.items()] + said
+    notes += [f"atoms twice without letters for their places, read as one residue: {' '.join(doubled)}"] if doubled else []
     notes += [f"gap filled from the stated sequence: {one}" for one in filled]
     notes += [f"gap, its ends joined: {one}" for one in open_gaps]
     notes += missing_ends(chain.name, residues, stated)
     inserted = sum(residue.seqid.icode.strip() != "" for residue in residues)
     notes += [f"{inserted} residues with insertion codes"] if inserted else []
-    return Chain(chain.name, "".join(letters), tuple(numbers), tuple(placed), tuple(notes))
+    return Chain(chain.name, "".join(grown.letters), tuple(grown.numbers), tuple(grown.placed), tuple(notes))
+
+
+def most_frequent(name: str, polymer: Any) -> tuple[list[Any], list[str]]:
+    """(residues, notes): of several kinds of residue at one place (microheterogeneity) the one with the highest occupancy."""
+    chosen, notes = [], []
+    for _, alike in groupby(polymer, key=lambda one: str(one.seqid)):
+        kinds = list(alike)
+        best = max(kinds, key=lambda one: max((atom.occ for atom in one), default=0.0))
+        chosen.append(best)
+        if len({one.name for one in kinds}) > 1:
+            shares = ", ".join(f"{one.name} {max((atom.occ for atom in one), default=0.0):.2f}" for one in kinds)
+            notes.append(f"{name}:{best.seqid} is {shares}: {best.name} taken")
+    return chosen, notes
+
+
+def apart_copies(residue: Any) -> float:
+    """How far, in Å, atoms of one name and one letter of alternative place lie apart at most; -1 where there are none."""
+    most = -1.0
+    first: dict[tuple[str, str], Any] = {}
+    for atom in residue:
+        if not atom.is_hydrogen():
+            other = first.setdefault((atom.name, atom.altloc), atom)
+            if other is not atom and atom.name in ("N", "CA", "C"):
+                most = max(most, other.pos.dist(atom.pos))
+    return most
+
+
+def joined(chains: Sequence[Chain]) -> Chain:
+    """Several chains as one, one after the other, each residue with its own number."""
+    if len(chains) == 1:
+        return chains[0]
+    notes = [f"chain {one.name}: {note}" for one in chains for note in one.notes]
+    sizes = ", ".join(f"{one.name} {len(one.sequence)}" for one in chains)
+    return Chain(
+        ",".join(one.name for one in chains), "".join(one.sequence for one in chains),
+        tuple(number for one in chains for number in one.numbers), tuple(r for one in chains for r in one.residues),
+        (f"one after the other: {sizes} residues", *notes),
+    )  # fmt: skip
 
 
 def beside(chain: Any, residues: Sequence[Any]) -> list[str]:
@@ -176,36 +245,28 @@ def contacts(chain: Chain, centre: npt.NDArray[np.float64], cutoff: float) -> tu
 
     found = []
     for place, residue in enumerate(chain.residues, 1):
-        if residue is not None and len(positions := heavy_positions([residue])):
+        if residue is not None and len(centre) and len(positions := heavy_positions([residue])):
             squares = ((positions[:, None] - centre[None]) ** 2).sum(axis=2)
             if np.sqrt(squares.min()) <= cutoff:
                 found.append(place)
     return tuple(found)
 
 
-def ligands(structure: Any, wanted: Callable[[Any], bool] = lambda _: True) -> list[tuple[str, Any]]:
-    """(chain name, residue) of everything in the first model that is neither polymer nor water."""
-    library = gemmi()
-    found = []
-    for chain in structure[0]:
-        for residue in chain:
-            if residue.entity_type != library.EntityType.Polymer and not residue.is_water() and wanted(residue):
-                found.append((chain.name, residue))
-    return found
-
-
 def frequencies_as_bfactors(site: Site, frequency: Sequence[float]) -> tuple[str, str]:
     """(suffix, text) of a file of the first model with 100 × a residue's frequency as the B-factor of its atoms and 0
-    elsewhere: PDB, or mmCIF for what PDB cannot hold."""
+    elsewhere, chains named as in the file: PDB, or mmCIF for what PDB cannot hold."""
     structure = site.structure.clone()
     while len(structure) > 1:
         del structure[len(structure) - 1]
     values = {number: 100 * value for number, value in zip(site.numbers, frequency, strict=True) if number}
     for chain in structure[0]:
         for residue in chain:
-            value = values.get(f"{chain.name}:{residue.seqid}", 0.0) if chain.name == site.chain else 0.0
+            polymer = residue.entity_type == gemmi().EntityType.Polymer
+            value = values.get(f"{chain.name}:{residue.seqid}", 0.0) if polymer else 0.0
             for atom in residue:
                 atom.b_iso = value
+    for chain in structure[0]:
+        chain.name = site.letters.get(chain.name, chain.name)
     if all(len(chain.name) <= 1 for chain in structure[0]) and structure[0].count_atom_sites() < 100_000:
         return ".pdb", structure.make_pdb_string()
     return ".cif", structure.make_mmcif_document().as_string()

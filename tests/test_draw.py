@@ -85,13 +85,13 @@ KINDS: dict[str, tuple[list[dict[str, Any]], int, Sequence[str]]] = {
     "merged": (
         [record("pocket", POCKET, input=PROTEIN, residues=SITE["residues"], logprob=None, rank=1, count=30, **MERGED)],
         0, ("32 samples, 30 faithful", "left out: 2 other sequence",
-            "0 %", "100 %", "of the faithful samples; framed: the consensus", "A:68  A:70"),
+            "0 %", "100 %", "of the faithful samples; framed: the consensus", "F38 (A:68)  L40 (A:70)"),
     ),
     # Residues that the file states and does not model have no number there.
     "unmodelled": (
         [record("pocket", [3, 4], input=PROTEIN, residues=["A:33", None]),
          record("ligand", "CCO", row=1, input=PROTEIN, site={"chain": "A", "pocket": [3, 4], "residues": [None, "A:34"]})],
-        1, ("numbered as in the structure: A:33  S4", "pocket of 2 residues, chain A: A3  A:34"),
+        1, ("in the structure's own numbers in brackets: A3 (A:33)  S4", "pocket of 2 residues, chain A: A3  S4 (A:34)"),
     ),
     "protein": ([record("protein", PROTEIN, input=PROTEIN[:12])], 0, ("156 residues, the first 12 given",)),
     "antibody": ([record("antibody", "EVQLVESGGG")], 0, ("10 residues", "antibody")),

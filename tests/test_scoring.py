@@ -111,6 +111,20 @@ def test_mutants_against_their_wild_type(engine: Engine) -> None:
     assert alone.logprob == mutants[1].logprob, "a mutant scores as the same sequence given by itself"
 
 
+def test_mutants_of_a_structure_in_its_own_numbers(engine: Engine) -> None:
+    (trypsin,) = read_rows(str(EXAMPLES / "1gbt.cif.gz"), Reading(wants="sequence"))
+    wild, mutant, place, bad = scores(engine, [trypsin], mutations=Mutations.parse("S195A,S@177G,D177A"))
+    assert wild.site and wild.site["chain"] == "A" and wild.site["numbers"].startswith("A:16-34 ")
+    assert mutant.site and (mutant.site["places"], mutant.site["residues"]) == ([177], ["A:195"])
+    assert mutant.mutant == "S195A" and place.mutant == "S195G" and bad.error and "not D" in bad.error
+    changed = str(trypsin.value)[:176] + "A" + str(trypsin.value)[177:]
+    (alone,) = scores(engine, [Row(0, "x", value=changed, kind="sequence")], task=TASKS["protein"])
+    assert alone.logprob == mutant.logprob
+    (again,) = json_rows("-", iter([(1, json.dumps(mutant.to_dict()))]), Blank(), Reading("any"))
+    (rescored,) = scores(engine, [again])
+    assert rescored.logprob == mutant.logprob
+
+
 def test_rows_that_cannot_be_scored(engine: Engine) -> None:
     rows = [
         Row(0, "a", value="nonsense"), Row(1, "b", error="broken"), Row(2, "c", value="MKX", kind="sequence"),

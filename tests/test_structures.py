@@ -146,7 +146,7 @@ def test_the_chain_with_most_contacts(tmp_path: Path) -> None:
     (tmp_path / "two.pdb").write_text(structure.make_pdb_string())
     found = row(tmp_path / "two.pdb", pocket_from="ZYB")
     assert found.site is not None and found.site.chain == "A" and any("most contacts" in note for note in found.site.notes)
-    assert row(tmp_path / "two.pdb", pocket_from="ZYB", chain="B").error == "no residue of chain B within 4.5 Å of ZYB"
+    assert row(tmp_path / "two.pdb", pocket_from="ZYB", chain="B").error == "no residue of chain B within 4.5 Å of ZYB A:2971"
 
 
 NUCLEIC = """\
@@ -179,7 +179,7 @@ def test_broken_structures_are_error_rows(tmp_path: Path, text: str, options: di
     ("options", "reason"),
     [
         ({"chain": "Z"}, "chain Z is not in this structure; protein chains: A"),
-        ({"pocket_from": "XXX"}, "no ligand XXX in this structure; it has: MOH, ZYB"),
+        ({"pocket_from": "XXX"}, "no ligand XXX in this structure; it has: ZYB A:2971, MOH A:2972"),
         ({"pocket_from": "A:9999"}, "residue A:9999 is not in this structure; chain A has A:1856 to A:1970"),
         ({"pocket_from": "ZYB", "cutoff": 0.5}, "no residue of chain A within 0.5 Å of ZYB"),
     ],
@@ -242,7 +242,7 @@ def test_frequencies_become_bfactors() -> None:
     frequency[place] = 0.25
     suffix, text = frequencies_as_bfactors(found.site, frequency)
     assert suffix == ".pdb"
-    back = parse_structure(text.encode(), mmcif=False)
+    back = parse_structure(text.encode(), mmcif=False).structure
     values = {str(residue.seqid): {atom.b_iso for atom in residue} for residue in back[0]["A"]}
     assert values["184A"] == {25.0} and values["184"] == {0.0}
     assert sum(value != {0.0} for value in values.values()) == 1
@@ -267,6 +267,6 @@ def test_named_residues_of_another_chain(peptide: Path) -> None:
     assert own(found) == ["A:1893", "A:1900"] and found.site is not None
     assert "named for the pocket but not on chain A, left out: P:1857" in found.site.notes
     refused = row(peptide, pocket_from="A:1893,P:1857", chain="A").error
-    assert refused == "residue P:1857 is on chain P, not A: leave it out, or give --chain P"
+    assert refused == "residue P:1857 is on chain P, not A: leave it out, or give --chain A,P"
     assert "residue P:1999 is not in this structure" in (row(peptide, pocket_from="A:1893,P:1999").error or "")
     assert row(BRD, pocket_from="A:2001").error == "A:2001 (HOH) is neither a residue of the sequence nor a ligand"

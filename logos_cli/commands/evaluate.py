@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from logos_cli.commands import options
+
+
+class TruthNumbers(StrEnum):
+    """Residues counted from 1 in the sequence, or the structure's own numbers."""
+
+    places = "places"
+    own = "own"
 
 
 def evaluate(
@@ -21,6 +29,10 @@ def evaluate(
         Path | None,
         typer.Option("--truth", help="One right answer a row, in the rows' order: .jsonl, .smi, .fasta.", show_default=False),
     ] = None,
+    truth_numbers: Annotated[
+        TruthNumbers,
+        typer.Option("--truth-numbers", help="pocket: what bare numbers count; A:57 is always the structure's own."),
+    ] = TruthNumbers.places,
     novel_against: Annotated[
         Path | None,
         typer.Option("--novel-against", help="Molecules, materials or sequences that are known.", show_default=False),
@@ -40,7 +52,7 @@ def evaluate(
     stored = list(read_records(records))
     if not stored:
         note(f"{records}: no records")
-    found = evaluate_records(stored, truth, novel_against)
+    found = evaluate_records(stored, truth, novel_against, truth_numbers is TruthNumbers.own)
     if as_json:
         sys.stdout.write(json.dumps({"records": records, "tasks": found}, indent=2) + "\n")
         return

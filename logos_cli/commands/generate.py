@@ -84,6 +84,7 @@ def generate(
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
     chain: options.Chain = None,
+    each_copy: options.EachCopy = False,
     consensus: Annotated[
         float | None,
         typer.Option(
@@ -141,7 +142,7 @@ def generate(
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     check_format(chosen, format.value)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input)
+    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
@@ -157,7 +158,7 @@ def generate(
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)  # a flag out of range is said before the model loads
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
-        side=chosen.side, header=not no_header,
+        side=chosen.side, header=not no_header, each_copy=each_copy,
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank))
     rows.wait()

@@ -102,16 +102,26 @@ IdColumn = Annotated[str | None, typer.Option("--id-column", help=_NAMED, show_d
 NoHeader = Annotated[bool, typer.Option("--no-header", help="The first line of a table is a row; columns are 1, 2, …")]
 Chain = Annotated[
     str | None,
-    typer.Option("--chain", help="Of a structure. Default: most contacts, else the longest.", show_default=False),
+    typer.Option(
+        "--chain",
+        "--chains",
+        help="Of a structure; A,B or all as one row. Default: most contacts, else the longest.",
+        show_default=False,
+    ),
 ]
 PocketFrom = Annotated[
     str | None,
-    typer.Option("--pocket-from", help="A ligand's name in the structure, or residues: A:57,A:102.", show_default=False),
+    typer.Option(
+        "--pocket-from",
+        help="Ligand of the structure (STI, STI:A:201, auto), chain:B, a ligand's file, or residues: A:57,A:25-30.",
+        show_default=False,
+    ),
 ]
 Cutoff = Annotated[
     float | None,
     typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket. Default: 4.5.", show_default=False),
 ]
+EachCopy = Annotated[bool, typer.Option("--each-copy", help="A row of each copy of the ligand that --pocket-from names.")]
 LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
@@ -141,7 +151,12 @@ DeviceOption = Annotated[
 
 
 def check_structure_options(
-    task: Task | None, chain: str | None, pocket_from: str | None, cutoff: float | None, reads: bool = True
+    task: Task | None,
+    chain: str | None,
+    pocket_from: str | None,
+    cutoff: float | None,
+    reads: bool = True,
+    each_copy: bool = False,
 ) -> None:
     """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input."""
     given = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
@@ -150,6 +165,8 @@ def check_structure_options(
         raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
     if named and not reads:
         raise UsageError(f"{named} says how a protein is read; give INPUT, a structure")
+    if each_copy and pocket_from is None:
+        raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
     if cutoff is not None and pocket_from is None:
         raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
 

@@ -34,6 +34,12 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
     from logos_cli.rows import read_rows
 
     told = 0
+    if path is not None and os.path.isdir(path):
+        from logos_cli.structure_folder import StructureFolder
+
+        if names := StructureFolder(Path(path)).not_read:
+            shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            note(f"{path}: {len(names)} of its entries not read, not named as structures: {shown}")
     for row in islice(read_rows(path or "-", reading, blank), limit):
         if row.site and (told < TOLD or row.site.notes):
             told += 1
@@ -73,12 +79,12 @@ def total_rows(path: str | None, reading: Reading, limit: int | None) -> int | N
     """How many rows to expect, for the progress bar of a terminal; None for a pipe."""
     from logos_cli.console import on_terminal
     from logos_cli.rows import read_rows
-    from logos_cli.rows_structure import structure_files
+    from logos_cli.structure_folder import StructureFolder
 
     if not on_terminal() or path in (None, "-") or not os.path.exists(path or ""):
         return limit
     if os.path.isdir(path or ""):
-        return len(structure_files(path or "")[:limit])
+        return len(StructureFolder(Path(path or "")).files[:limit])
     try:
         return sum(1 for _ in islice(read_rows(path or "-", reading), limit))
     except LogosError:
@@ -91,9 +97,12 @@ def describe(path: str | None, limit: int | None, reading: Reading) -> dict[str,
     if path is not None and os.path.isfile(path):
         return found | {"input_sha256": sha256(path)}
     if path is not None and os.path.isdir(path):
-        from logos_cli.rows_structure import structure_files
+        from logos_cli.structure_folder import StructureFolder
 
-        return found | {"input_sha256": {file.name: sha256(str(file)) for file in structure_files(path)}}
+        folder = StructureFolder(Path(path))
+        beside = [one for one in map(folder.ligand_beside, folder.files) if one] if reading.pocket_from is None else []
+        read = [*folder.files, *beside]
+        return found | {"input_sha256": {str(one.relative_to(folder.path)): sha256(one) for one in read}}
     return found | {"input": path or "-"}
 
 

@@ -44,7 +44,8 @@ def score(
         str | None,
         typer.Option(
             "--mutants",
-            help="Point mutations A23V,A23V+K45R, places 23,45-50 or a region CDR3 for all nineteen, or a file of them.",
+            help="Mutations A23V,A23V+K45R, places 23,45-50 or a region CDR3 for all nineteen, or a file; a structure's by its "
+            "own numbers.",
             show_default=False,
         ),
     ] = None,
@@ -68,6 +69,7 @@ def score(
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
     chain: options.Chain = None,
+    each_copy: options.EachCopy = False,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -98,7 +100,7 @@ def score(
         raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
-    options.check_structure_options(chosen, chain, pocket_from, cutoff)
+    options.check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
     if scheme and (chosen is None or chosen.name != "antibody"):
         raise UsageError("--scheme numbers antibodies; say --task antibody")
     numbered = scheme.value if scheme else None
@@ -107,7 +109,7 @@ def score(
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
-        side=chosen.side if chosen else "", header=not no_header,
+        side=chosen.side if chosen else "", header=not no_header, each_copy=each_copy,
     )  # fmt: skip
     blank = Blank(note=note)
     rows, _ = look_ahead(read_limited(input, reading, limit, blank))

@@ -166,7 +166,7 @@ def pocket(entry: Entry, numbers: list[int]) -> tuple[Part, ...]:
     scale: list[Part] = []
 
     def place(at: int) -> str:
-        return f"{letters[at - 1]}{at}" + (f", {names[at]} in the structure" if at in names else "")
+        return f"{letters[at - 1]}{at}" + (f" ({names[at]})" if at in names else "")
 
     if entry.frequency:
         found = {
@@ -182,8 +182,7 @@ def pocket(entry: Entry, numbers: list[int]) -> tuple[Part, ...]:
     if not inside:
         told = "no residue reached the consensus" if entry.frequency else "no residue"
     elif names:
-        own = (names.get(at, f"{letters[at - 1]}{at}") for at in inside)
-        told = f"{counted(len(inside), 'residue')}, numbered as in the structure: {'  '.join(own)}"
+        told = f"{counted(len(inside), 'residue')}, in the structure's own numbers in brackets: {'  '.join(map(place, inside))}"
     else:
         told = f"{counted(len(inside), 'residue')}: {'  '.join(map(place, inside))}"
     outside = len(set(numbers)) - len(inside)
@@ -210,7 +209,7 @@ def input_card(entry: Entry) -> Card | None:
         if isinstance(own, list):
             pairs = zip(named, own, strict=False)
             told += ": " + "  ".join(
-                f"{entry.input[at - 1]}{at}" if name is None else str(name) for at, name in pairs if at in chosen
+                f"{entry.input[at - 1]}{at}" + ("" if name is None else f" ({name})") for at, name in pairs if at in chosen
             )
         return Card((name, site, *((Lines((told,)),) if chosen else ())), "full", "input", (entry.input,))
     return None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from logos_cli.drawing.entries import Entry
 from logos_cli.drawing.sheet import (
@@ -47,6 +48,16 @@ def changes_of(name: str) -> tuple[tuple[int, str, str], ...]:
     return tuple((int(one[2]), one[1], one[3]) for one in found if one) if all(found) else ()
 
 
+def own_changes(name: str, site: dict[str, Any]) -> tuple[tuple[int, str, str], ...]:
+    """A structure's mutant, whose places the record tells; empty if it tells none that fit the name."""
+    told, parts = site.get("places"), [part.rpartition(":")[2] for part in name.split("+")]
+    if not isinstance(told, list) or len(told) != len(parts) or not all(type(at) is int and at > 0 for at in told):
+        return ()
+    if not all(part[:1].isalpha() and part[-1:].isalpha() and len(part) > 1 for part in parts):
+        return ()
+    return tuple((at, part[0], part[-1]) for at, part in zip(told, parts, strict=True))
+
+
 def wild_type(entries: Sequence[Entry], mutants: Sequence[Mutant]) -> str:
     """The sequence that was mutated: that of the unmutated record, else the first mutant's, changes taken back."""
     letters = list(next((one.input for one in entries if not one.mutant), entries[0].input))
@@ -66,7 +77,10 @@ def scan_card(entries: Sequence[Entry]) -> Card:
             delta = one.delta
             if delta is None and plain and plain.logprob is not None and one.logprob is not None:
                 delta = one.logprob - plain.logprob
-            mutants.append(Mutant(one.mutant, changes_of(one.mutant), delta, one.logprob))
+            own, changes = own_changes(one.mutant, one.site), changes_of(one.mutant)
+            # Of a structure the name has its own numbers; the places are shown beside them.
+            beside = f" (place {' '.join(str(at) for at, _, _ in own)})" if own and own != changes else ""
+            mutants.append(Mutant(one.mutant + beside, own or changes, delta, one.logprob))
     letters = wild_type(entries, mutants)
     limit = max((abs(one.delta) for one in mutants if one.delta is not None), default=0.0)
     parts: list[Part] = []
