@@ -30,7 +30,8 @@ LITTLE_ROOM = 128
 @dataclass(frozen=True)
 class Plan:
     """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels.
-    `consensus` is for tasks whose samples are merged. `warn` hears of answers that may be cut, before they are written."""
+    `consensus` is for tasks whose samples are merged. `keep_identity`: an answer that is the question is as valid as others.
+    `warn` hears of answers that may be cut, before they are written."""
 
     task: Task
     sampling: Sampling
@@ -38,6 +39,7 @@ class Plan:
     top: int | None = None
     single: bool = False
     consensus: float = CONSENSUS
+    keep_identity: bool = False
     warn: Callable[[str], None] = lambda _: None
 
 
@@ -85,7 +87,7 @@ def generate_records(rows: Iterable[Row], plan: Plan, engine: Engine, done: Done
     for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single):
         if generation is not None:
             pending = waiting[generation.row]
-            pending.arrived[generation.sample] = answer_record(pending, generation, plan.task)
+            pending.arrived[generation.sample] = answer_record(pending, generation, plan)
             if len(pending.arrived) == len(pending.wanted) - pending.due:
                 del waiting[generation.row]
         yield from ready(queue, plan)
@@ -102,7 +104,7 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
             prompt = plan.task.prompt(row)
             site = site_of(row, prompt)
             base = replace(
-                base, input=prompt.shown, site=site, prompt=untold(plan.task, prompt, site),
+                base, input=prompt.shown, asked=prompt.asked, site=site, prompt=untold(plan.task, prompt, site),
                 truth=prompt.truth if row.truth is None else row.truth,
             )  # fmt: skip
             tokens = engine.encode(prompt.text)
@@ -141,10 +143,12 @@ def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine:
     return None
 
 
-def answer_record(pending: _Pending, generation: Generation, task: Task) -> Record:
-    base = pending.base
+def answer_record(pending: _Pending, generation: Generation, plan: Plan) -> Record:
+    base, task = pending.base, plan.task
     answer: Answer = task.parse(generation.text, generation.finish, pending.prompt)
-    reaction = task.reaction(base.input, answer.smiles) if task.reaction and answer.valid else None
+    if answer.valid and task.repeats and not plan.keep_identity and (why := task.repeats(base.question, answer.smiles)):
+        answer = replace(answer, valid=False, reason=why)
+    reaction = task.reaction(base.question, answer.smiles) if task.reaction and answer.valid else None
     own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
     return replace(
         base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
@@ -184,10 +188,16 @@ def ranked(base: Record, records: Sequence[Record], top: int) -> Iterator[Record
         if record.valid:
             groups.setdefault(record.smiles or str(record.answer), []).append(record)
     if not groups:
-        yield replace(base, error=f"no valid answer in {len(records)} samples")
+        yield replace(base, error=f"no valid answer in {len(records)} samples{repeated(records)}")
         return
     # The lowest sample number settles equal log-probabilities, whatever order the answers came in.
     best = [(len(g), min(g, key=lambda r: (-(r.logprob or 0.0), r.sample))) for g in groups.values()]
     best.sort(key=lambda item: (-item[0], -(item[1].logprob or 0.0), item[1].sample))
     for rank, (count, record) in enumerate(best[:top], 1):
         yield replace(record, rank=rank, count=count)
+
+
+def repeated(records: Sequence[Record]) -> str:
+    """What to say of answers that would be valid if they were not the question."""
+    count = sum(bool(record.smiles) for record in records)
+    return f"; {count} only repeat the question (--keep-identity keeps them)" if count else ""

@@ -16,10 +16,10 @@ from logos_cli.lines import read_lines
 SCHEMA = 1
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
-    "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt", "props",
-    "similarity", "truth",
+    "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
+    "props", "similarity", "truth",
 )  # fmt: skip
-CSV_COLUMNS = ("rank", "count", "reaction", "truth")
+CSV_COLUMNS = ("asked", "rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
 SITE_COLUMNS = ("rank", "count", "site", "truth")
 
@@ -32,10 +32,11 @@ class Record:
     over the answer's tokens and its stop token. `rank` (from 1) and `count` come with --top. Of an answer that was
     written but is not valid, `error` gives the reason.
 
-    `site` says which residues of which chain the prompt marked; `prompt` is its text where `input` and `site` do not lead
-    back to it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has
-    `frequency`, one number a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and
-    `similarity` come with --props and --similar-to.
+    `input` is as it was given; `asked` are its molecules as the prompt has them, where that is another spelling. `site` says
+    which residues of which chain the prompt marked; `prompt` is its text where `input`, `asked` and `site` do not lead back to
+    it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has `frequency`, one number
+    a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and `similarity` come with --props and
+    --similar-to.
     """
 
     row: int
@@ -59,6 +60,7 @@ class Record:
     samples: int | None = None
     faithful: int | None = None
     unfaithful: dict[str, int] | None = None
+    asked: str | None = None
     site: dict[str, Any] | None = None
     prompt: str | None = None
     props: dict[str, float | None] | None = None
@@ -71,6 +73,11 @@ class Record:
     def failed(self) -> bool:
         """Whether this stands for a row without any answer."""
         return self.sample is None
+
+    @property
+    def question(self) -> str:
+        """The input as the prompt has it."""
+        return self.input if self.asked is None else self.asked
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {

@@ -30,8 +30,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What one of our own records says of itself, so that it can be scored again. `text` is what was written, `prompt` the
-    text before it where `input` and `site` do not tell it; a record of `score` is `scored`, and may be of a `mutant`."""
+    """What one of our own records says of itself, so that it can be scored again. `asked` is its input as the prompt had it,
+    where that was another spelling; `text` is what was written, `prompt` the text before it where these and `site` do not
+    tell it; a record of `score` is `scored`, and may be of a `mutant`."""
 
     task: str
     input: str
@@ -41,6 +42,12 @@ class Recorded:
     site: dict[str, Any] | None = None
     scored: bool = False
     mutant: str | None = None
+    asked: str | None = None
+
+    @property
+    def question(self) -> str:
+        """The input as the prompt had it."""
+        return self.input if self.asked is None else self.asked
 
 
 @dataclass(frozen=True)

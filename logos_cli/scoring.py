@@ -19,7 +19,7 @@ from logos_cli.known import Known, of_record, of_row, shown_of
 from logos_cli.mutants import Mutations
 from logos_cli.row import Recorded, Row
 from logos_cli.score_records import ScoreRecord
-from logos_cli.tasks import TASKS, Task
+from logos_cli.tasks import TASKS, Task, spelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,11 +30,13 @@ CHAINS = ("protein", "antibody")
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """`task` None: by what each row is. `each`: tell every token's own log-probability."""
+    """`task` None: by what each row is. `each`: tell every token's own log-probability. `as_written`: SMILES of rows are
+    scored as they are spelled there, and not in canonical form."""
 
     task: Task | None
     mutations: Mutations | None = None
     each: bool = False
+    as_written: bool = False
 
 
 @dataclass
@@ -99,7 +101,7 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
         return
     try:
         if plan.mutations is None:
-            known = of_record(row, recorded, task) if recorded else of_row(row, task)
+            known = of_record(row, recorded, task) if recorded else of_row(row, spelled(task, plan.as_written))
             yield _Waiting(replace(base, **known.told)), tokens(known, engine)
             return
         if task.name not in CHAINS or not isinstance(row.value, str):

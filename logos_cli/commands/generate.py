@@ -62,6 +62,8 @@ def generate(
     valid_only: Annotated[bool, typer.Option("--valid-only", help="Leave out invalid answers and failed rows.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
+    as_written: options.AsWritten = False,
+    keep_identity: options.KeepIdentity = False,
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
@@ -110,7 +112,7 @@ def generate(
     from logos_cli.pocket_vote import CONSENSUS
     from logos_cli.row import CUTOFF, Reading
     from logos_cli.sampling import resolve
-    from logos_cli.tasks import task_named
+    from logos_cli.tasks import ASKS_SMILES, spelled, task_named
 
     chosen = task_named(task, form.value if form else None)
     if resume and out is None:
@@ -120,6 +122,9 @@ def generate(
     check_format(chosen, format.value)
     options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input)
     check_merging(chosen, top, bfactors, consensus)
+    options.check_spelling(chosen, as_written, ASKS_SMILES)
+    options.check_identity(chosen, keep_identity)
+    chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
     annotation = annotation_for(chosen, props, similar_to)
@@ -140,9 +145,11 @@ def generate(
         settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
-        plan = Plan(chosen, settings, count, top, alone and count == 1, share, note)
+        plan = Plan(chosen, settings, count, top, alone and count == 1, share, keep_identity, note)
         described = describe(input, limit, reading) | {
             "form": form.value if form else None,
+            "as_written": as_written,
+            "keep_identity": keep_identity,
             "consensus": share,
             "props": list(annotation.props),
         }

@@ -50,6 +50,7 @@ def score(
     ] = None,
     each_token: Annotated[bool, typer.Option("--each-token", help="Add every token with its log-probability.")] = False,
     format: Annotated[options.ScoreFormat, typer.Option("--format")] = options.ScoreFormat.jsonl,
+    as_written: options.AsWritten = False,
     form: options.LigandForm = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Most sequences read at once; changes no figure.")] = 32,
     limit: options.Limit = None,
@@ -78,7 +79,7 @@ def score(
     from logos_cli.row import CUTOFF, Reading
     from logos_cli.score_records import ScoreFormatter
     from logos_cli.scoring import CHAINS, ScorePlan, score_records
-    from logos_cli.tasks import task_named
+    from logos_cli.tasks import KNOWS_SMILES, task_named
 
     chosen = task_named(task or "ligand", form.value if form else None) if task or form else None
     if mutants is not None and chosen is not None and chosen.name not in CHAINS:
@@ -86,7 +87,8 @@ def score(
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
     options.check_structure_options(chosen, chain, pocket_from, cutoff)
-    plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token)
+    options.check_spelling(chosen, as_written, KNOWS_SMILES)
+    plan = ScorePlan(chosen, Mutations.parse(mutants) if mutants is not None else None, each_token, as_written)
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
     reading = Reading(wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF)
     blank = Blank()
