@@ -89,6 +89,7 @@ def _fixed_point(form: str, again: Callable[[str], str]) -> str:
     return min(forms[forms.index(following) :])
 
 
+@lru_cache(maxsize=65_536)  # answers and questions come again and again
 def canonical(smiles: str) -> str | None:
     try:
         return canonical_strict(smiles)

@@ -56,7 +56,8 @@ class Row:
     `text` is grammar text given whole; `reactants` are those of a reaction that came as a list, which says what belongs
     together. `pocket` counts residues of the sequence from 1; `ligand` and `material` (node, linkers) are SMILES that
     came with the row, `site` tells where in a structure the sequence stands. Of a record of ours the fields hold what the
-    next task takes, `recorded` what the record itself was."""
+    next task takes, `recorded` what the record itself was. `line` is that of the file it came from, 0 where formats
+    have more lines a row."""
 
     ordinal: int
     id: str
@@ -72,6 +73,7 @@ class Row:
     material: tuple[str, tuple[str, ...]] | None = None
     site: Site | None = None
     recorded: Recorded | None = None
+    line: int = 0
 
 
 def too_long(ordinal: int, number: int) -> Row:

@@ -83,7 +83,7 @@ def line_rows(path: str, stream: io.BufferedIOBase, reading: Reading, blank: Bla
     named = reading.smiles_column or reading.sequence_column or reading.id_column
     if head.startswith("{"):
         yield from json_rows(joined, blank, reading.wants)
-    elif head.startswith(">"):
+    elif head.startswith(">") and not head.startswith(">>"):  # which is a reaction without reactants
         yield from of_kind(path, fasta_rows(joined, blank), reading, "sequences (FASTA)", "sequence")
     elif table or named or delimiter_of(head, reading.wants):
         yield from table_rows(path, joined, blank, reading)
@@ -109,7 +109,7 @@ def plain_rows(lines: Iterator[Line], blank: Blank, kind: str) -> Iterator[Row]:
             value, name = split_smi(text)
             if ordinal == 0 and value.lower() in _HEADER_WORDS:
                 continue
-            yield Row(ordinal, name or str(number), value, kind=kind)
+            yield Row(ordinal, name or str(number), value, kind=kind, line=number)
         ordinal += 1
 
 

@@ -7,6 +7,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from logos_cli.errors import InputError, UsageError
 from logos_cli.lines import LONGEST_LINE, Blank, Line
@@ -75,7 +76,8 @@ def table_rows(path: str, lines: Iterator[Line], blank: Blank, reading: Reading)
         value = None if error else cells[at].strip() if sequence else without_extension(cells[at])
         ligand = cells[ligand_at].strip() or None if ligand_at is not None and ligand_at < len(cells) else None
         kind = "sequence" if sequence else "smiles"
-        yield Row(ordinal, name or str(number), value, columns=others, error=error, kind=kind, pocket=pocket, ligand=ligand)
+        row = Row(ordinal, name or str(number), value, columns=others, error=error, kind=kind, pocket=pocket, ligand=ligand)
+        yield replace(row, line=number)
 
 
 def pocket_cell(cell: str, number: int) -> tuple[tuple[int, ...], str | None]:
