@@ -200,4 +200,5 @@ def ranked(base: Record, records: Sequence[Record], top: int) -> Iterator[Record
 def repeated(records: Sequence[Record]) -> str:
     """What to say of answers that would be valid if they were not the question."""
     count = sum(bool(record.smiles) for record in records)
-    return f"; {count} only repeat the question (--keep-identity keeps them)" if count else ""
+    verb, them = ("repeats", "it") if count == 1 else ("repeat", "them")
+    return f"; {count} only {verb} the question (--keep-identity keeps {them})" if count else ""
