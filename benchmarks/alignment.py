@@ -131,12 +131,20 @@ def check_questions(pairs: Iterable[tuple[AskedRow, TruthLine]], truth: TruthFil
 
 
 def check_names(pairs: Sequence[tuple[AskedRow, TruthLine]], truth: TruthFile, source: str) -> None:
-    """Names that both sides have must not stand elsewhere."""
-    if not pairs or line_numbers([asked for asked, _ in pairs]):
+    """Names that both sides have must not stand elsewhere, and numbers must count alike."""
+    if not pairs:
         return
     both = {asked.name for asked, _ in pairs} & {line.name for _, line in pairs}
+    shift = 0
+    if line_numbers([asked for asked, _ in pairs]):
+        counts = [int(line.name) if line.name and line.name.isdecimal() else 0 for _, line in pairs]
+        if not all(0 < count <= len(pairs) + 10 for count in counts):
+            return  # names of another kind, which say nothing of these
+        shift = int(pairs[0][0].name) - counts[0]  # a header is a line too
     for asked, line in pairs:
-        if line.name is not None and asked.name != line.name and (asked.name in both or line.name in both):
+        if line.name is None or asked.name == line.name or (shift and int(asked.name) - int(line.name) == shift):
+            continue
+        if shift or asked.name in both or line.name in both:
             raise InputError(
                 f"{truth.path}: {line.place} is named {shortened(line.name, 40)}, but {asked.told(source)} is not; give the "
                 "right answers of these rows in their order, or the same unique names on both sides"

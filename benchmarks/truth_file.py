@@ -100,13 +100,15 @@ def _truth_lines(path: Path, task: str, column: str | None) -> Iterator[TruthLin
     reading = (
         Reading(wants, found) if wants == "smiles" else Reading(wants, sequence_column=found if task != "pocket" else None)
     )
-    for row in read_rows(str(path), reading):
+    rows = list(read_rows(str(path), reading))
+    # Rows without a name get their line's number as one.
+    named = any(row.id != str(row.line or row.ordinal + 1) for row in rows)
+    for row in rows:
         place = f"line {row.line}" if row.line else f"row {row.ordinal + 1}"
         if row.error:
             raise InputError(f"{path}: {place}: {row.error}; mend it, or leave the answer empty")
-        name = row.id if row.id != str(row.line or row.ordinal + 1) else None
         value = _row_value(row, task, found)
-        yield _truth_line(str(path), place, row.line, name, value, task, found)
+        yield _truth_line(str(path), place, row.line, row.id if named else None, value, task, found)
 
 
 def _row_value(row: Row, task: str, column: str | None) -> Any:
