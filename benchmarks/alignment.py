@@ -142,7 +142,7 @@ def check_names(pairs: Sequence[tuple[AskedRow, TruthLine]], truth: TruthFile, s
             return  # names of another kind, which say nothing of these
         shift = int(pairs[0][0].name) - counts[0]  # a header is a line too
     for asked, line in pairs:
-        if line.name is None or asked.name == line.name or (shift and int(asked.name) - int(line.name) == shift):
+        if line.name is None or (int(asked.name) - int(line.name) == shift if shift else asked.name == line.name):
             continue
         if shift or asked.name in both or line.name in both:
             raise InputError(

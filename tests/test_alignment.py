@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,11 @@ def test_numbers_of_lines_are_no_names(tmp_path: Path) -> None:
     assert top1(
         rows, written(tmp_path / "t.csv", ["id,reactants", *(f"{i + 1},{one}" for i, one in enumerate(REACTANTS))])
     ) == (1.0, 4)
+    counted = answered(("1", "2", "3", "4"))  # names or numbers of lines: both sides have the same
+    mixed = ["id,reactants", *(f"{i + 1},{REACTANTS[i]}" for i in (0, 3, 2, 1))]
+    assert top1(counted, written(tmp_path / "t.csv", mixed)) == (1.0, 4)
+    twice = ["id,reactants", *(f"{i + 1},{REACTANTS[i]}" for i in (1, 2, 3, 3))]
+    both_lines(counted, written(tmp_path / "t.csv", twice), "line 5 is named 4", "row 4 (4, line 4")
     skipped = answered(("1", "3", "4", "5"))  # the input had a blank line 2, and so has the file of right answers
     assert top1(skipped, written(tmp_path / "t.smi", [REACTANTS[0], "", *REACTANTS[1:]])) == (1.0, 4)
     compounds = answered(("2519", "2244", "1983", "702"))
@@ -221,3 +228,34 @@ def test_records_know_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("\n" + answered()[0].to_line() + "\n" + answered()[1].to_line())
     assert [record.line for record in read_records(path)] == [2, 4]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_is_done_to_right_answers_no_figure_is_wrong(seed: int, tmp_path: Path) -> None:
+    """Lines deleted, doubled, shuffled, blank ones put in: all rows are right, or the file is refused."""
+    rng = random.Random(seed)
+    chosen = rng.sample(range(1, 30), rng.randint(1, 8))
+    names = [f"n{i}" for i in chosen] if seed % 2 else [str(place + 1) for place in range(len(chosen))]
+    rows = [
+        Record(place, names[place], "retro", "C" * i + "O", "m", 0, ["C" * i + "Br", "O"], True, text="t", line=place + 1)
+        for place, i in enumerate(chosen)
+    ]
+    form = ("t.smi", "t.jsonl", "t.csv")[seed % 3]
+    lines = []
+    for place, i in enumerate(chosen):
+        answer, product = f"{'C' * i}Br.O", "C" * i + "O"
+        told = json.dumps({"product": product, "reactants": answer})
+        lines.append({"t.smi": f"{answer}>>{product}", "t.jsonl": told, "t.csv": f"{names[place]},{answer}"}[form])
+    for _ in range(rng.randint(1, 3)):
+        change = rng.choice(("delete", "double", "shuffle", "blank"))
+        if change == "delete" and lines:
+            lines.pop(rng.randrange(len(lines)))
+        elif change == "double" and lines:
+            lines.insert(rng.randrange(len(lines) + 1), rng.choice(lines))
+        elif change == "shuffle":
+            rng.shuffle(lines)
+        else:
+            lines.insert(rng.randrange(len(lines) + 1), "")
+    path = written(tmp_path / form, (["id,reactants"] if form == "t.csv" else []) + lines)
+    with suppress(InputError):
+        assert top1(rows, path)[0] == 1.0

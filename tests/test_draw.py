@@ -195,7 +195,7 @@ def test_smiles_and_sequences_can_be_copied(tmp_path: Path) -> None:
     assert copies[:2] == [ASPIRIN, f"CC(=O)Cl.{SALICYLIC}&gt;&gt;{ASPIRIN}"] and copies[-1] == PROTEIN
 
 
-DATIVE = {
+DATIVE: dict[str, tuple[str, str, Any, int]] = {
     "two ammonias on platinum": ("retro", "N->[Pt](<-N)(Cl)Cl", ["N", "Cl[Pt]Cl"], 4),
     "potassium benzoate": ("retro", "O=C([O-]->[K+])c1ccccc1", ["CCOC(=O)c1ccccc1", "O=C(O)CI"], 4),
     "of a reaction's product": ("retro", "CC>>N->[Pd]", ["N", "[Pd]"], 4),
@@ -210,7 +210,7 @@ def test_dative_bonds_are_drawn(name: str, recorded: bool, tmp_path: Path) -> No
     """An arrow of a bond is no arrow of a reaction."""
     task, given, answer, molecules = DATIVE[name]
     sides = (".".join(answer), given.rpartition(">>")[2]) if isinstance(answer, list) else (given, answer)
-    more = {"reaction": ">>".join(sides)} if recorded else {}
+    more: dict[str, Any] = {"reaction": ">>".join(sides)} if recorded else {}
     draw_records(str(write(tmp_path / "r.jsonl", [record(task, answer, input=given, **more)])), tmp_path / "r.svg")
     text = (tmp_path / "r.svg").read_text()
     assert text.count('class="molecule"') == molecules and "not a SMILES" not in text
