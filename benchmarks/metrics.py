@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from logos_cli.benchmarks.molecules import internal_diversity, properties, simil
 from logos_cli.benchmarks.residue_metrics import pocket_metrics, sequence_metrics, text_vnu
 from logos_cli.chem import canonical_set
 from logos_cli.records import Record
+from logos_cli.tasks import TASKS
 
 TOP = (1, 3, 5, 10)
 Truth = tuple[str, ...]  # canonical molecules in canonical order
@@ -36,7 +37,13 @@ class RowAnswers:
 
     def ranked(self) -> list[str]:
         """Distinct valid answers, best first: by the records' own ranks, else by count, then by log-probability."""
-        valid = [record for record in self.written if record.valid]
+        return self._best_first([record for record in self.written if record.valid])
+
+    def places(self) -> list[str]:
+        """The same with answers that are the question, which no top-k that was ever published leaves out."""
+        return self._best_first([record for record in self.written if record.valid or repeats_question(record)])
+
+    def _best_first(self, valid: Sequence[Record]) -> list[str]:
         if any(record.rank is not None for record in valid):
             return [answer_text(record) for record in sorted(valid, key=lambda r: r.rank or 0)]
         groups: dict[str, list[Record]] = defaultdict(list)
@@ -45,6 +52,23 @@ class RowAnswers:
         best = {text: max(r.logprob or 0.0 for r in group) for text, group in groups.items()}
         first = {text: min(r.sample or 0 for r in group) for text, group in groups.items()}
         return sorted(groups, key=lambda text: (-len(groups[text]), -best[text], first[text]))
+
+
+def repeats_question(record: Record) -> str | None:
+    """Why a whole answer is the question over again, which makes it invalid unless somebody wanted such answers; None if it is
+    not."""
+    task = TASKS.get(record.task)
+    if task is None or task.repeats is None or record.answer is None or record.finish == "length":
+        return None
+    why = task.repeats(record.question, answer_text(record))
+    return why if record.valid or record.error == why else None
+
+
+def judged(record: Record, keep_identity: bool) -> Record:
+    """The record, valid or not as `keep_identity` will have it, whichever way it was written."""
+    if record.valid == keep_identity or (why := repeats_question(record)) is None:
+        return record
+    return replace(record, valid=keep_identity, error=None if keep_identity else why)
 
 
 def answer_text(record: Record) -> str:
@@ -68,7 +92,7 @@ def matches(rows: Mapping[int, RowAnswers], truths: Mapping[int, Truth]) -> dict
     """Row -> rank (from 1) of the first answer that is the truth, None if none is; only rows that have a truth."""
     found: dict[int, int | None] = {}
     for row, truth in truths.items():
-        answers = rows[row].ranked() if row in rows else []
+        answers = rows[row].places() if row in rows else []
         found[row] = next((rank for rank, text in enumerate(answers, 1) if canonical_set([text]) == truth), None)
     return found
 
@@ -78,10 +102,11 @@ def task_metrics(
     truths: Mapping[int, Any] | None = None,
     novel_against: frozenset[str] | None = None,
     reference: Mapping[str, Sequence[float]] | None = None,
+    keep_identity: bool = False,
 ) -> dict[str, Any]:
-    """Figures of the records of one task. `truths` are as `truths.read_truths` gives them for it; `reference`: property
-    values of molecules to measure the distance from."""
-    rows = by_row(records)
+    """Figures of the records of one task. `truths` are as `truths.parse_any` gives them for it; `reference`: property
+    values of molecules to measure the distance from; `keep_identity`: an answer that is the question is as valid as others."""
+    rows = by_row(judged(record, keep_identity) for record in records)
     written = [record for row in rows.values() for record in row.written]
     task = records[0].task if records else ""
     ranked = any(record.rank is not None for record in written)
@@ -95,6 +120,10 @@ def task_metrics(
         found["cut_at_limit"] = over_rows(
             [(sum(r.finish == "length" for r in row.written), len(row.written)) for row in rows.values()]
         )
+        if task in TASKS and TASKS[task].repeats:
+            found["repeats_question"] = over_rows(
+                [(sum(map(bool, map(repeats_question, row.written))), len(row.written)) for row in rows.values()]
+            )
     by_place = {place: row.written for place, row in rows.items()}
     valid = [answer_text(record) for record in written if record.valid]
     if task == "pocket":
@@ -155,7 +184,7 @@ def molecule_metrics(
     counts = Counter(valid)
     values = properties(valid)
     diversity = internal_diversity(valid)
-    halves = {name: wasserstein(v[::2], v[1::2]) for name, v in values.items()}
+    halves = {name: far for name, v in values.items() if (far := wasserstein(v[::2], v[1::2])) is not None}
     found: dict[str, Any] = {
         "uniqueness": uniqueness(list(counts.values())),
         "internal_diversity": {"value": diversity.value, "n": diversity.n} if diversity else None,
@@ -165,5 +194,6 @@ def molecule_metrics(
     if novel_against is not None:
         found["novelty"] = rate(len(counts.keys() - novel_against), len(counts))
     if reference is not None:
-        found["wasserstein"] = {name: wasserstein(v, reference[name]) for name, v in values.items()}
+        apart = {name: wasserstein(v, reference[name]) for name, v in values.items()}
+        found["wasserstein"] = {name: far for name, far in apart.items() if far is not None}
     return found

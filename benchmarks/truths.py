@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from logos_cli.benchmarks.metrics import Truth
 from logos_cli.chem import canonical_set
 from logos_cli.errors import InputError
 from logos_cli.grammar import RowError, reaction_parts, read_marked
-from logos_cli.lines import Blank, filled, read_lines
 from logos_cli.own_numbers import NumberError
 from logos_cli.recorded import numbers_of
 from logos_cli.records import Record
@@ -23,14 +21,39 @@ from logos_cli.tasks import TASKS, Task
 _MOLECULE = re.compile(r"<MoleculeS>(.+?)<MoleculeE>")
 _RESIDUE = re.compile(r"(?:[^:\s]*:)?-?\d{1,9}[A-Za-z]?")
 _PROTEIN = re.compile(r"<ProteinS>(.+?)(?:<ProteinE>|$)")
+# Keys of a JSON line, and columns of a table, that hold the right answer, those first that say so best.
+_REACTION = ("reaction", "rxn_smiles", "reaction_smiles", "reactionsmiles", "rxn")
+_SMILES = ("smiles", "canonical_smiles", "isomeric_smiles")
+_KEYS = {
+    "retro": ("reactants", "groundtruth", "truth", *_REACTION, *_SMILES),
+    "react": ("product", "products", "groundtruth", "truth", *_REACTION, *_SMILES),
+    "ligand": ("ligand", "groundtruth", "truth", *_SMILES),
+    "pocket": ("pocket", "groundtruth", "truth", "test_input", "text"),
+    "sequence": ("sequence", "groundtruth", "truth"),
+}
+
+
+def answer_keys(task: str) -> tuple[str, ...]:
+    return _KEYS.get("sequence" if task in ("protein", "antibody") else task, ("groundtruth", "truth", *_SMILES))
+
+
+def lowered(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with keys that match in any case."""
+    return {name.strip().lower(): one for name, one in value.items()}
+
+
+def said(value: Mapping[str, Any], task: str) -> Any:
+    """What an object with keys in small letters says is right: the first of its keys that is not null, None if all are;
+    `value` itself if it has none of them."""
+    here = [value[key] for key in answer_keys(task) if key in value]
+    return next((one for one in here if one is not None), None) if here else value
 
 
 def parse_truth(value: Any, task: str) -> Truth | None:
     """The molecules of a right answer: grammar text, a reaction SMILES (the side that `task` answers), SMILES joined by
     dots, a list of SMILES, or an object with `product` and `reactants`. None if a molecule is not valid."""
     if isinstance(value, dict):
-        keys = ("product" if task == "react" else "reactants", "groundtruth", "truth", "reaction", "smiles")
-        value = next((value[key] for key in keys if value.get(key) is not None), None)
+        value = said(lowered(value), task)
     if isinstance(value, str):
         if found := _MOLECULE.findall(value):
             return canonical_set(found)
@@ -120,8 +143,6 @@ def parse_any(value: Any, task: str) -> Any:
         return parse_pocket(value)
     if task in ("protein", "antibody"):
         return parse_sequence(value)
-    if task == "ligand" and isinstance(value, dict):
-        value = next((value[key] for key in ("ligand", "groundtruth", "truth", "smiles") if value.get(key)), None)
     return parse_truth(value, task)
 
 
@@ -132,39 +153,6 @@ def truths_of(records: Iterable[Record]) -> dict[int, Any]:
         if record.truth is not None and record.row not in found and (truth := parse_any(record.truth, record.task)):
             found[record.row] = truth
     return found
-
-
-def read_truths(path: Path, task: str) -> dict[int, Any]:
-    """Row ordinal -> right answer. Raises InputError for a line that gives none: figures would silently lack it."""
-    found = {}
-    for ordinal, (number, value) in enumerate(truth_values(path, task)):
-        truth = parse_any(value, task)
-        if truth is None:
-            raise InputError(
-                f"{path}: line {number} holds no right answer for {task}: {str(value)[:80]}; mend or remove the line"
-            )
-        found[ordinal] = truth
-    if not found:
-        raise InputError(f"{path}: no rows; give a file with one right answer a line")
-    return found
-
-
-def truth_values(path: Path, task: str) -> Iterator[tuple[int, Any]]:
-    """(line number, what it says); lines of JSON whole, all others as `generate` reads them."""
-    lines = filled(read_lines(str(path)), Blank())
-    first = next(lines, None)
-    if first is None:
-        return
-    if not (first[1] or "").lstrip().startswith("{"):
-        wants = "smiles" if task == "ligand" else TASKS[task].wants if task in TASKS else "smiles"
-        for row in read_rows(str(path), Reading(wants)):
-            yield row.ordinal + 1, row.error or (list(row.pocket) if task == "pocket" else row.value)
-        return
-    for number, text in (first, *lines):
-        try:
-            yield number, json.loads(text or "")
-        except ValueError as error:
-            raise InputError(f"{path}: line {number} is not JSON ({error}); mend or remove the line") from None
 
 
 def read_known(path: Path, task: str) -> frozenset[str]:

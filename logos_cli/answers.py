@@ -8,7 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Prompt:
-    """`text` for the model; `shown` goes into the record's `input`.
+    """`text` for the model; `shown` goes into the record's `input`, and `asked` beside it, the molecules of the prompt, where
+    they are spelled otherwise.
 
     What reading the answer needs: `prefix`, which the answer goes on from; the protein's `sequence` and `pocket` (from 1).
     `least` and `usual` are the shortest possible and a usual answer, where one can be told: a cut is then foreseen.
@@ -17,12 +18,18 @@ class Prompt:
 
     text: str
     shown: str
+    asked: str | None = None
     prefix: str = ""
     sequence: str = ""
     pocket: tuple[int, ...] = ()
     least: str = ""
     usual: str = ""
     truth: Any = None
+
+    @property
+    def question(self) -> str:
+        """What is shown, spelled as it is in the prompt."""
+        return self.shown if self.asked is None else self.asked
 
 
 NOTHING = Prompt("", "")

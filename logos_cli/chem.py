@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 # RDKit's recursive writers run out of stack on enormous molecules; no drug, reagent or linker comes near this.
@@ -51,13 +51,45 @@ def shortened(text: str, width: int = 60) -> str:
 
 
 def canonical_strict(smiles: str) -> str:
-    """RDKit's canonical isomeric SMILES, atom maps removed, salts and stereo kept."""
-    mol = _parse(smiles)
+    """RDKit's canonical isomeric SMILES, atom maps removed, salts and stereo kept, the same when it is read and written
+    again: prompts, answers, truths and duplicates are all told by it."""
+    return _joined(_unmapped(_parse(smiles)), _settled)
+
+
+def _unmapped(mol: Any) -> str:
+    """What RDKit writes of `mol` without its atom maps, which leaves it changed."""
     for atom in mol.GetAtoms():
         atom.SetAtomMapNum(0)
     return str(rdkit().MolToSmiles(mol))
 
 
+def _joined(form: str, settled: Callable[[str], str]) -> str:
+    """Each molecule of `form` settled by itself, so that it is the same alone and in company."""
+    return ".".join(sorted(map(settled, form.split("."))))
+
+
+@lru_cache(maxsize=65_536)
+def _settled(form: str) -> str:
+    """`form`, of one molecule, written again until nothing changes. RDKit marks a centre whose neighbours only their atom maps
+    told apart, and some ring systems it writes in two ways by turns: of those the smaller is taken."""
+    return _fixed_point(form, _again)
+
+
+def _again(form: str) -> str:
+    mol = rdkit().MolFromSmiles(form)
+    if mol is None:
+        raise ChemError(f"RDKit writes a SMILES that it cannot read: {shortened(form)}")
+    return str(rdkit().MolToSmiles(mol))
+
+
+def _fixed_point(form: str, again: Callable[[str], str]) -> str:
+    forms = [form]
+    while (following := again(forms[-1])) not in forms:
+        forms.append(following)
+    return min(forms[forms.index(following) :])
+
+
+@lru_cache(maxsize=65_536)  # answers and questions come again and again
 def canonical(smiles: str) -> str | None:
     try:
         return canonical_strict(smiles)
@@ -100,15 +132,24 @@ def written(smiles: str) -> bool:
 
 def lenient(smiles: str) -> str | None:
     """`canonical`; where sanitization fails, the canonical form of atoms and bonds as written. None if it is no SMILES."""
-    if (found := canonical(smiles)) is not None or (mol := _unsanitized(smiles)) is None:
+    if (found := canonical(smiles)) is not None:
         return found
-    chem = rdkit()
-    for atom in mol.GetAtoms():
-        atom.SetAtomMapNum(0)
-    mol.UpdatePropertyCache(strict=False)
-    chem.FastFindRings(mol)
-    chem.AssignRadicals(mol)  # else [O] would be written O, which has a hydrogen
     try:
-        return str(chem.MolToSmiles(mol))
-    except (RuntimeError, ValueError):
+        return _joined(_leniently(smiles), lambda form: _fixed_point(form, _leniently))
+    except ValueError:
         return None
+
+
+def _leniently(smiles: str) -> str:
+    """One writing of a SMILES whether it can be sanitized or not. Raises ChemError if it is none."""
+    chem = rdkit()
+    if (mol := chem.MolFromSmiles(smiles)) is None:
+        if (mol := _unsanitized(smiles)) is None:
+            raise ChemError(f"not a SMILES, even unsanitized: {shortened(smiles)}")
+        mol.UpdatePropertyCache(strict=False)
+        chem.FastFindRings(mol)
+        chem.AssignRadicals(mol)  # else [O] would be written O, which has a hydrogen
+    try:
+        return _unmapped(mol)
+    except RuntimeError as error:
+        raise ChemError(f"RDKit cannot write it: {shortened(smiles)}") from error

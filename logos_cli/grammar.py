@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from logos_cli.chem import ChemError, canonical, shortened, unmapped_strict
+from logos_cli.chem import ChemError, canonical, canonical_strict, shortened, unmapped_strict
 from logos_cli.residue_text import carbon_chain, nucleic, three_letter
 from logos_cli.residues import RESIDUE_SMILES, STANDARD
 
@@ -49,10 +49,11 @@ def refuse_markers(text: str) -> str:
     return text
 
 
-def usable(smiles: str) -> str:
-    """A row's SMILES as it goes into the prompt: as written, atom maps removed."""
+def usable(smiles: str, as_written: bool = False) -> str:
+    """A row's SMILES as it goes into the prompt: canonical, so that one molecule is one question however it is spelled; or
+    `as_written`, only atom maps removed. Raises RowError."""
     try:
-        return unmapped_strict(refuse_markers(smiles.strip()))
+        return (unmapped_strict if as_written else canonical_strict)(refuse_markers(smiles.strip()))
     except ChemError as error:
         raise RowError(str(error)) from None
 

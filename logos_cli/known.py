@@ -10,7 +10,7 @@ from logos_cli.grammar import RowError
 from logos_cli.mutants import named
 from logos_cli.recorded import again, numbers_of, site_of, untold
 from logos_cli.row import Recorded, Row
-from logos_cli.tasks import TASKS, Task
+from logos_cli.tasks import TASKS, Task, spelled
 
 # Tasks that are scored from their start marker on, so that a record's input can be the whole of what was scored.
 IN_INPUT = ("molecule", "protein", "antibody", "raw")
@@ -40,13 +40,16 @@ def of_row(row: Row, task: Task) -> Known:
     if task.name in IN_INPUT:
         told = {"input": row.text if row.text is not None else task.prompt(row).shown or shown_of(row)}
         prompt, text = known_pair(row, task)
+        asked = text.removesuffix("<MoleculeE>")
+        if task.name == "molecule" and row.text is None and asked != told["input"]:
+            told["asked"] = asked
     else:
-        asked = task.prompt(row)
+        question = task.prompt(row)
         prompt, text = known_pair(row, task)
         if task.name == "material":
-            asked = Prompt(prompt, "")  # scored with its node, which the prompt of `generate` would give
-        site = site_of(row, asked)
-        told = answered(task, asked, text, "stop") | {"site": site, "prompt": untold(task, asked, site)}
+            question = Prompt(prompt, "")  # scored with its node, which the prompt of `generate` would give
+        site = site_of(row, question)
+        told = answered(task, question, text, "stop") | {"site": site, "prompt": untold(task, question, site)}
     return Known(prompt, text, ends(task), told)
 
 
@@ -65,8 +68,9 @@ def known_pair(row: Row, task: Task) -> tuple[str, str]:
 def answered(task: Task, prompt: Prompt, text: str, finish: str) -> dict[str, Any]:
     """What `generate` would have recorded, but no answer that is not valid: a score does not say whether it is."""
     answer = task.parse(text, finish, prompt)
-    reaction = task.reaction(prompt.shown, answer.smiles) if task.reaction and answer.valid else None
-    return {"input": prompt.shown, "answer": answer.value if answer.valid else None, "reaction": reaction, "text": text}
+    reaction = task.reaction(prompt.question, answer.smiles) if task.reaction and answer.valid else None
+    value = answer.value if answer.valid else None
+    return {"input": prompt.shown, "asked": prompt.asked, "answer": value, "reaction": reaction, "text": text}
 
 
 def of_record(row: Row, recorded: Recorded, task: Task) -> Known:
@@ -74,27 +78,33 @@ def of_record(row: Row, recorded: Recorded, task: Task) -> Known:
     does not have both."""
     if recorded.text is None:
         return of_record_without_text(row, recorded, task)
-    # A --form of the command line is another question than the record's.
-    given = recorded.prompt if task is TASKS[task.name] else None
-    asked = again(task, recorded.input, recorded.site) if given is None else task.prompt(replace(BARE, text=given))
-    told = answered(task, asked, recorded.text, recorded.finish or "stop")
-    told |= {"input": recorded.input, "site": recorded.site, "prompt": given, "finish": recorded.finish}
+    # A --form of the command line is another question than the record's; a spelling is not, for a record has its own.
+    other = task.wants == "sequence" and task.asked is not TASKS[task.name].asked
+    given = None if other else recorded.prompt
+    prompt = again(task, recorded.question, recorded.site) if given is None else task.prompt(replace(BARE, text=given))
+    told = answered(task, prompt, recorded.text, recorded.finish or "stop")
+    told |= {"input": recorded.input, "asked": recorded.asked, "site": recorded.site}
+    told |= {"prompt": given, "finish": recorded.finish}
     end = ends(task)
     if recorded.finish is not None:  # the end token may stop any task, and a cut text has none
         end = recorded.finish != "length" and not recorded.text.endswith(task.stops)
-    return Known(asked.text if given is None else given, recorded.text, end, told)
+    return Known(prompt.text if given is None else given, recorded.text, end, told)
 
 
 def of_record_without_text(row: Row, recorded: Recorded, task: Task) -> Known:
     """A score whose input is all of it, or the consensus of a pocket, which no sample needs to have written."""
     if recorded.scored and task.name in IN_INPUT:
-        whole = recorded.input
+        whole = recorded.question
         if recorded.mutant is not None:
             mutant = named(recorded.mutant, whole, numbers_of(recorded.site))
             if mutant.error:
                 raise RowError(f"{mutant.name}: {mutant.error}")
             whole = mutant.sequence
-        return of_row(replace(BARE, text=whole) if whole.startswith("<") else replace(BARE, value=whole), task)
+        if whole.startswith("<"):
+            return of_row(replace(BARE, text=whole), task)
+        known = of_row(replace(BARE, value=whole), spelled(task))
+        spelling = {"input": recorded.input, "asked": recorded.asked} if recorded.asked is not None else {}
+        return replace(known, told=known.told | spelling)
     if task.name == "pocket" and row.error is None and not recorded.scored:
         return of_row(row, task)
     raise RowError("the record has no text that could be scored")

@@ -34,7 +34,8 @@ PENDING = 512  # rows taken up whose records wait for an earlier row, at most
 class Plan:
     """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels.
     `beam`: the width of a beam search instead of draws, whose hypotheses then are the `samples`, to be ranked for `top`.
-    `consensus` is for tasks whose samples are merged. `warn` hears of answers that may be cut, before they are written."""
+    `consensus` is for tasks whose samples are merged. `keep_identity`: an answer that is the question is as valid as others.
+    `warn` hears of answers that may be cut, before they are written."""
 
     task: Task
     sampling: Sampling
@@ -42,6 +43,7 @@ class Plan:
     top: int | None = None
     single: bool = False
     consensus: float = CONSENSUS
+    keep_identity: bool = False
     warn: Callable[[str], None] = lambda _: None
     beam: int = 0
 
@@ -166,7 +168,7 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
             prompt = plan.task.prompt(row)
             site = site_of(row, prompt)
             base = replace(
-                base, input=prompt.shown, site=site, prompt=untold(plan.task, prompt, site),
+                base, input=prompt.shown, asked=prompt.asked, site=site, prompt=untold(plan.task, prompt, site),
                 truth=prompt.truth if row.truth is None else row.truth,
             )  # fmt: skip
             tokens = engine.encode(prompt.text)
@@ -217,7 +219,9 @@ def answer_record(pending: _Pending, generation: Generation, plan: Plan) -> Reco
             logprob=round(generation.logprob, 4),
         )  # fmt: skip
     answer: Answer = task.parse(generation.text, generation.finish, pending.prompt)
-    reaction = task.reaction(base.input, answer.smiles) if task.reaction and answer.valid else None
+    if answer.valid and task.repeats and not plan.keep_identity and (why := task.repeats(base.question, answer.smiles)):
+        answer = replace(answer, valid=False, reason=why)
+    reaction = task.reaction(base.question, answer.smiles) if task.reaction and answer.valid else None
     own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
     return replace(
         base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
@@ -257,10 +261,20 @@ def ranked(base: Record, records: Sequence[Record], top: int, counted: bool = Tr
         if record.valid:
             groups.setdefault(record.smiles or str(record.answer), []).append(record)
     if not groups:
-        yield replace(base, error=f"no valid answer in {len(records)} {'samples' if counted else 'answers of the beam'}")
+        yield replace(
+            base,
+            error=f"no valid answer in {len(records)} {'samples' if counted else 'answers of the beam'}{repeated(records)}",
+        )
         return
     # The lowest sample number settles equal log-probabilities, whatever order the answers came in.
     best = [(len(g) if counted else 0, min(g, key=lambda r: (-(r.logprob or 0.0), r.sample))) for g in groups.values()]
     best.sort(key=lambda item: (-item[0], -(item[1].logprob or 0.0), item[1].sample))
     for rank, (count, record) in enumerate(best[:top], 1):
         yield replace(record, rank=rank, count=count or None)
+
+
+def repeated(records: Sequence[Record]) -> str:
+    """What to say of answers that would be valid if they were not the question."""
+    count = sum(bool(record.smiles) for record in records)
+    verb, them = ("repeats", "it") if count == 1 else ("repeat", "them")
+    return f"; {count} only {verb} the question (--keep-identity keeps {them})" if count else ""

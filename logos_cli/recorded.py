@@ -8,7 +8,7 @@ from logos_cli.answers import Prompt
 from logos_cli.grammar import RowError
 from logos_cli.own_numbers import NumberError, OwnNumbers
 from logos_cli.row import Row
-from logos_cli.tasks import TASKS, Task
+from logos_cli.tasks import TASKS, Task, spelled
 
 
 def site_of(row: Row, prompt: Prompt) -> dict[str, Any] | None:
@@ -38,22 +38,22 @@ def numbers_of(site: dict[str, Any] | None) -> OwnNumbers | None:
         return None
 
 
-def again(task: Task, shown: str, site: dict[str, Any] | None) -> Prompt:
-    """The prompt that `task` makes of a record's input and site. Raises RowError."""
+def again(task: Task, question: str, site: dict[str, Any] | None) -> Prompt:
+    """The prompt that `task` makes of a record's question, spelled as it is there, and site. Raises RowError."""
     if task.name == "raw":
-        return task.prompt(Row(0, "", text=shown))
+        return task.prompt(Row(0, "", text=question))
     pocket = (site or {}).get("pocket") or ()
     if not isinstance(pocket, (list, tuple)) or not all(type(one) is int for one in pocket):
         raise RowError("the record's site names no residues by number")
     kind = "sequence" if task.wants == "sequence" else "smiles"
-    return task.prompt(Row(0, "", value=shown, kind=kind, pocket=tuple(pocket)))
+    return spelled(task).prompt(Row(0, "", value=question, kind=kind, pocket=tuple(pocket)))
 
 
 def untold(task: Task, prompt: Prompt, site: dict[str, Any] | None) -> str | None:
-    """The text of `prompt` if a record's input and site do not lead back to it, as with another --form or a salt kept
+    """The text of `prompt` if a record's question and site do not lead back to it, as with another --form or a salt kept
     together; None if they do."""
     try:
-        same = again(TASKS[task.name], prompt.shown, site).text == prompt.text
+        same = again(TASKS[task.name], prompt.question, site).text == prompt.text
     except RowError:
         same = False
     return None if same else prompt.text

@@ -7,19 +7,22 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+from logos_cli import record_fields
 from logos_cli.errors import InputError
-from logos_cli.lines import read_lines
+from logos_cli.lines import Blank, Line, filled, read_lines
+from logos_cli.records_table import table_mark, table_objects
 
-SCHEMA = 1
+SCHEMA = record_fields.SCHEMA
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
-    "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt", "props",
-    "similarity", "truth",
+    "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
+    "props", "similarity", "truth",
 )  # fmt: skip
-CSV_COLUMNS = ("rank", "count", "reaction", "truth")
+CSV_COLUMNS = ("asked", "rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
 SITE_COLUMNS = ("rank", "count", "site", "truth")
 
@@ -32,10 +35,11 @@ class Record:
     over the answer's tokens and its stop token. `rank` (from 1) and `count` come with --top. Of an answer that was
     written but is not valid, `error` gives the reason.
 
-    `site` says which residues of which chain the prompt marked; `prompt` is its text where `input` and `site` do not lead
-    back to it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has
-    `frequency`, one number a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and
-    `similarity` come with --props and --similar-to.
+    `input` is as it was given; `asked` are its molecules as the prompt has them, where that is another spelling. `site` says
+    which residues of which chain the prompt marked; `prompt` is its text where `input`, `asked` and `site` do not lead back to
+    it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has `frequency`, one number
+    a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and `similarity` come with --props and
+    --similar-to. `line` is that of the file it was read from.
     """
 
     row: int
@@ -59,6 +63,7 @@ class Record:
     samples: int | None = None
     faithful: int | None = None
     unfaithful: dict[str, int] | None = None
+    asked: str | None = None
     site: dict[str, Any] | None = None
     prompt: str | None = None
     props: dict[str, float | None] | None = None
@@ -66,11 +71,17 @@ class Record:
     truth: Any = None
     smiles: str = field(default="", compare=False)
     columns: dict[str, str] = field(default_factory=dict, compare=False)
+    line: int = field(default=0, compare=False)
 
     @property
     def failed(self) -> bool:
         """Whether this stands for a row without any answer."""
         return self.sample is None
+
+    @property
+    def question(self) -> str:
+        """The input as the prompt has it."""
+        return self.input if self.asked is None else self.asked
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -83,10 +94,10 @@ class Record:
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Record:
         """Raises InputError for a line of another schema, and for one of `logos score`."""
-        if found.get("schema") != SCHEMA:
-            raise InputError(f"schema {found.get('schema')!r} is not {SCHEMA}; write the records with this version")
+        if found.get("schema", SCHEMA) != SCHEMA:
+            raise InputError(f"schema {found['schema']!r} is not {SCHEMA}; write the records with this version")
         if is_score(found):
-            raise InputError("these are scores, of logos score, and not answers; give the JSONL of logos generate")
+            raise InputError("these are scores, of logos score, and not answers; give the JSONL or csv of logos generate")
         names = cls.__dataclass_fields__
         try:
             return cls(**{key: value for key, value in found.items() if key in names})
@@ -189,32 +200,52 @@ Made = TypeVar("Made")
 
 
 def stored(path: str, made: Callable[[dict[str, Any]], Made], ending: Ending) -> Iterator[Made]:
-    """What `made` makes of each object of a JSONL file or of stdin (`-`), plain or gzipped; a last line that a kill cut
-    short is left out. Raises InputError, with path and line, for other damage and for what `made` raises it."""
-    damage: InputError | None = None
-    for number, text in read_lines(path):
-        if text is not None and not text.strip():
+    """What `made` makes of each record of a file or of stdin (`-`), JSONL or csv, plain or gzipped: its fields as
+    `record_fields` checks them, its line's number as `line`. A last line that a kill cut short is left out. Raises InputError,
+    with path and line, for other damage and for what `made` raises it."""
+    lines = read_lines(path)
+    first = next((line for line in lines if line[1] is None or line[1].strip()), None)
+    if first is None:
+        return
+    mark = table_mark(first[1] or "")
+    every = chain([first], lines)
+    for number, found in json_objects(path, every) if mark is None else table_objects(path, every, mark):
+        if found is None:
+            ending.cut = True
             continue
-        if damage:
-            raise damage
         try:
-            if text is None:
-                raise InputError("too long for a record")
+            one = made(record_fields.checked(found) | {"line": number})
+        except InputError as error:
+            raise InputError(f"{path}: line {number}: {error}") from None
+        yield one
+
+
+def json_objects(path: str, lines: Iterator[Line]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """(line number, object) of each line that holds one, None for a last one that was cut short. Raises InputError."""
+    cut: tuple[int, InputError] | None = None
+    for number, text in filled(lines, Blank()):
+        if cut:
+            raise cut[1]
+        if text is None:
+            raise InputError(f"{path}: line {number}: too long for a record")
+        try:
             found = json.loads(text)
-            if not isinstance(found, dict):
-                raise InputError("not a JSON object; give the JSONL of logos generate")
-            yield made(found)
-        except (ValueError, RecursionError, InputError) as error:
-            told = f"not JSON ({error}); give the JSONL of logos generate" if isinstance(error, ValueError) else str(error)
-            damage = InputError(f"{path}: line {number}: {told}")
-            if not (isinstance(error, ValueError) and text and text.startswith("{")):
+        except (ValueError, RecursionError) as error:
+            damage = InputError(f"{path}: line {number}: not JSON ({error}); give the JSONL or csv of logos generate")
+            if not text.startswith("{"):
                 raise damage from None
-    ending.cut = damage is not None
+            cut = number, damage
+            continue
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: line {number}: not a JSON object; give the JSONL or csv of logos generate")
+        yield number, found
+    if cut:
+        yield cut[0], None
 
 
-def read_records(path: str | Path) -> Iterator[Record]:
+def read_records(path: str | Path, ending: Ending | None = None) -> Iterator[Record]:
     """The records of a file as `stored` reads it."""
-    return stored(str(path), Record.from_dict, Ending())
+    return stored(str(path), Record.from_dict, ending or Ending())
 
 
 def complete_lines(path: Path) -> Iterator[bytes]:

@@ -35,8 +35,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What one of our own records says of itself, so that it can be scored again. `text` is what was written, `prompt` the
-    text before it where `input` and `site` do not tell it; a record of `score` is `scored`, and may be of a `mutant`."""
+    """What one of our own records says of itself, so that it can be scored again. `asked` is its input as the prompt had it,
+    where that was another spelling; `text` is what was written, `prompt` the text before it where these and `site` do not
+    tell it; a record of `score` is `scored`, and may be of a `mutant`."""
 
     task: str
     input: str
@@ -46,6 +47,12 @@ class Recorded:
     site: dict[str, Any] | None = None
     scored: bool = False
     mutant: str | None = None
+    asked: str | None = None
+
+    @property
+    def question(self) -> str:
+        """The input as the prompt had it."""
+        return self.input if self.asked is None else self.asked
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ class Row:
     `text` is grammar text given whole; `reactants` are those of a reaction that came as a list, which says what belongs
     together. `pocket` counts residues of the sequence from 1; `ligand` and `material` (node, linkers) are SMILES that
     came with the row, `site` tells where in a structure the sequence stands. Of a record of ours the fields hold what the
-    next task takes, `recorded` what the record itself was."""
+    next task takes, `recorded` what the record itself was. `line` is that of the file it came from, 0 where formats
+    have more lines a row."""
 
     ordinal: int
     id: str
@@ -70,6 +78,7 @@ class Row:
     material: tuple[str, tuple[str, ...]] | None = None
     site: Site | None = None
     recorded: Recorded | None = None
+    line: int = 0
 
 
 def too_long(ordinal: int, number: int) -> Row:

@@ -129,11 +129,13 @@ def recorded(found: dict[str, Any]) -> Recorded | None:
     def text(key: str) -> str | None:
         return found[key] if isinstance(found.get(key), str) else None
 
-    task, asked, site = text("task"), text("input"), found.get("site")
-    if task is None or asked is None:
+    task, given, site = text("task"), text("input"), found.get("site")
+    if task is None or given is None:
         return None
     known = site if isinstance(site, dict) else None
-    return Recorded(task, asked, text("text"), text("finish"), text("prompt"), known, is_score(found), text("mutant"))
+    return Recorded(
+        task, given, text("text"), text("finish"), text("prompt"), known, is_score(found), text("mutant"), text("asked")
+    )
 
 
 def sequence_row(ordinal: int, number: int, name: str, found: dict[str, Any], key: str, truth: Any, value: Any = None) -> Row:

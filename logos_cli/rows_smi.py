@@ -50,7 +50,7 @@ def smi_rows(lines: Iterator[Line], opening: Sequence[str], blank: Blank, readin
             value, _, name = text.strip().replace("\t", " ").partition(" ")
             if three_letter(text):
                 value, name = text.strip(), ""  # which the task refuses
-            yield Row(ordinal, name.strip() or str(number), value, kind="sequence")
+            yield Row(ordinal, name.strip() or str(number), value, kind="sequence", line=number)
         else:
             yield smi_row(ordinal, number, text, layout, blank, reading)
         ordinal += 1
@@ -121,7 +121,7 @@ def smi_row(ordinal: int, number: int, text: str, layout: Layout, blank: Blank, 
         cells = text.split("\t") if "\t" in text else text.split()
         if len(cells) <= layout.column:
             told = f"line {number} has {len(cells)} columns; the SMILES is column {layout.column + 1}"
-            return Row(ordinal, text.split()[0], error=told)
+            return Row(ordinal, text.split()[0], error=told, line=number)
         mark = "\t" if "\t" in text else " "
         found = read_line(mark.join(cells[layout.column :]), grouped=reading.side == "reactants")
         before = [cell.strip() for cell in cells[: layout.column]]
@@ -151,9 +151,9 @@ def id_of(names: Sequence[str]) -> int | None:
 def row_of(found: Written, ordinal: int, name: str, number: int, reading: Reading, columns: dict[str, str]) -> Row:
     """A row of what was written as its SMILES."""
     if found.error:
-        return Row(ordinal, name, found.smiles, columns=columns, error=f"line {number}: {found.error}")
+        return Row(ordinal, name, found.smiles, columns=columns, error=f"line {number}: {found.error}", line=number)
     if found.parts and ">" not in found.smiles.replace("->", ""):
         # Not a reaction: only reactants are a set of molecules.
         whole = found.parts if reading.side == "reactants" else found.smiles
-        return Row(ordinal, name, whole, columns=columns)
-    return Row(ordinal, name, found.smiles, reactants=found.parts, columns=columns)
+        return Row(ordinal, name, whole, columns=columns, line=number)
+    return Row(ordinal, name, found.smiles, reactants=found.parts, columns=columns, line=number)

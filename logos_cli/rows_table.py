@@ -207,12 +207,14 @@ def table_row(
     if error is None and len(cells) <= last:
         error = f"line {number} has {len(cells)} columns; {names[last]} is column {last + 1}"
     if error is not None:
-        return Row(ordinal, name, columns=others, error=error, kind="sequence" if source.sequence else "smiles")
+        return Row(ordinal, name, columns=others, error=error, kind="sequence" if source.sequence else "smiles", line=number)
     if source.sequence:
         pocket, error = pocket_cell(cell(columns.pocket_at), number)
         value = None if error else cell(source.at)
         ligand = cell(columns.ligand_at) or None
-        return Row(ordinal, name, value, columns=others, error=error, kind="sequence", pocket=pocket, ligand=ligand)
+        return Row(
+            ordinal, name, value, columns=others, error=error, kind="sequence", pocket=pocket, ligand=ligand, line=number
+        )
     written = f"{cell(source.reactants)}>>{cell(source.product)}" if source.at < 0 else cell(source.at)
     found = read_cell(written, grouped=reading.side == "reactants")
     blank.left_out.update(found.left_out)

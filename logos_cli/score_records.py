@@ -9,9 +9,9 @@ from typing import Any
 
 from logos_cli.records import SCHEMA, table_cell, table_lines
 
-# As in the records of `generate`; a line leaves out those that say nothing, a csv has the first four.
-OPTIONAL = ("answer", "reaction", "text", "site", "prompt", "finish", "numbering")
-CSV_COLUMNS = OPTIONAL[:4]
+# As in the records of `generate`; a line leaves out those that say nothing, a csv has the first five.
+OPTIONAL = ("asked", "answer", "reaction", "text", "site", "prompt", "finish", "numbering")
+CSV_COLUMNS = OPTIONAL[:5]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class ScoreRecord:
     delta: float | None = None
     rank: int | None = None
     error: str | None = None
+    asked: str | None = None
     answer: Any = None
     reaction: str | None = None
     text: str | None = None

@@ -23,7 +23,7 @@ from logos_cli.mutants import Mutations
 from logos_cli.recorded import chain_of, numbers_of
 from logos_cli.row import Recorded, Row
 from logos_cli.score_records import ScoreRecord
-from logos_cli.tasks import TASKS, Task
+from logos_cli.tasks import TASKS, Task, spelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +34,13 @@ CHAINS = ("protein", "antibody")
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """`task` None: by what each row is. `each`: tell every token's own log-probability. `scheme`: number antibodies by it."""
+    """`task` None: by what each row is. `each`: tell every token's own log-probability. `as_written`: SMILES of rows are
+    scored as they are spelled there, and not in canonical form. `scheme`: number antibodies by it."""
 
     task: Task | None
     mutations: Mutations | None = None
     each: bool = False
+    as_written: bool = False
     scheme: str | None = None
 
 
@@ -105,7 +107,7 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
         return
     try:
         if plan.mutations is None:
-            known = of_record(row, recorded, task) if recorded else of_row(row, task)
+            known = of_record(row, recorded, task) if recorded else of_row(row, spelled(task, plan.as_written))
             base = replace(base, **known.told)
             if plan.scheme:
                 base = replace(base, numbering=numbering(residues(base.input), plan.scheme))

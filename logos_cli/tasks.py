@@ -22,6 +22,9 @@ from logos_cli.sampling import Sampling
 # Upstream README's generation commands; its scripts' own defaults differ (retrosynthesis 0.7 / 0.95, others 1.2 / 0.95).
 # top_k 50 is transformers' default, which those commands leave in force.
 PUBLISHED = Sampling(temperature=1.2, top_k=50, top_p=0.85, repetition_penalty=1.05, max_tokens=1000)
+# Tasks whose prompts are molecules of the row, and those of which a row's own molecules are scored: both are canonical.
+ASKS_SMILES = ("retro", "react")
+KNOWS_SMILES = (*ASKS_SMILES, "molecule", "ligand")
 README_SOURCE = "upstream README's commands"
 
 
@@ -30,7 +33,7 @@ class Task:
     """`wants` is what its rows hold (see `Reading`), `side` the side of a reaction that it asks with: `reactants` or
     `product`. `writes` is what a file of its answers can be: `smiles`, `sequence` or `other`. `known` gives prompt and answer
     of a row that has both, to be scored. `merges`: with --top, the samples of a row become one record instead of ranked
-    ones."""
+    ones. `repeats` says of a question and a valid answer, both SMILES, why the answer is the question over again, or None."""
 
     name: str
     modality: str
@@ -40,14 +43,15 @@ class Task:
     stops: tuple[str, ...]
     needs: tuple[str, ...]
     needs_input: bool
-    asked: Callable[[Row], Prompt]
+    asked: Callable[..., Prompt]  # of a Row; how it is shown or spelled is an option of some
     parser: Callable[[str, str, Prompt], Answer]
-    known: Callable[[Row], tuple[str, str] | None]
+    known: Callable[..., tuple[str, str] | None]
     wants: str = "smiles"
     writes: str = "smiles"
     unpublished: str = ""
     side: str = ""
     merges: bool = False
+    repeats: Callable[[str, str], str | None] | None = None
     reaction: Callable[[str, str], str] | None = None
     sampling: Sampling = PUBLISHED
 
@@ -76,6 +80,7 @@ TASKS: Mapping[str, Task] = {
             "retro", "reaction", "a product SMILES, or a reaction SMILES (its product)", "a list of reactant SMILES, canonical",
             "<MoleculeS>P<MoleculeE><ReverseReact>", (), (*_MOLECULE, "<ReverseReact>"), True,
             molecules.retro_prompt, molecules.parse_reactants, molecules.known_retro, side="product",
+            repeats=molecules.repeats_product,
             reaction=lambda product, reactants: f"{reactants}>>{product}",
         ),
         Task(
@@ -83,6 +88,7 @@ TASKS: Mapping[str, Task] = {
             "the product's SMILES, canonical",
             "<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>", (), (*_MOLECULE, "<React>"), True,
             molecules.react_prompt, molecules.parse_product, molecules.known_react, side="reactants",
+            repeats=molecules.repeats_reactant,
             reaction=lambda reactants, product: f"{reactants}>>{product}",
         ),
         Task(
@@ -137,6 +143,14 @@ TASKS: Mapping[str, Task] = {
         ),
     )
 }  # fmt: skip
+
+
+def spelled(task: Task, as_written: bool = True) -> Task:
+    """`task` with the SMILES of its rows `as_written`, or in canonical form, which is how all of `TASKS` are."""
+    if not as_written or task.name not in KNOWS_SMILES:
+        return task
+    asked = partial(task.asked, as_written=True) if task.name in ASKS_SMILES else task.asked
+    return replace(task, asked=asked, known=partial(task.known, as_written=True))
 
 
 def task_named(name: str, form: str | None = None) -> Task:

@@ -55,7 +55,7 @@ def known_material(row: Row) -> tuple[str, str] | None:
 def block(smiles: str) -> str:
     """A node or linker as it goes into the text: as written, atom maps removed where RDKit can read them."""
     try:
-        return usable(smiles)
+        return usable(smiles, as_written=True)
     except RowError:
         if written(refuse_markers(smiles)):
             return smiles

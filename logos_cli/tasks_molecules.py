@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from logos_cli.answers import Answer, Prompt, body_of, invalid
-from logos_cli.chem import MAX_SMILES, ChemError, canonical, canonical_strict, shortened
+from logos_cli.chem import MAX_SMILES, ChemError, canonical, canonical_set, canonical_strict, shortened
 from logos_cli.grammar import (
     MOLECULE,
     MOLECULES,
@@ -25,20 +27,21 @@ def published_molecules(text: str, end: str) -> list[str]:
     return MOLECULE.findall(body)
 
 
-def retro_prompt(row: Row) -> Prompt:
+def retro_prompt(row: Row, as_written: bool = False) -> Prompt:
     if row.text is not None:
         products = published_molecules(row.text, "<ReverseReact>")
         if len(products) != 1:
             raise RowError(f"{len(products)} molecules before <ReverseReact>; one product is expected")
-        product = usable(products[0])
+        shown = products[0]
     elif isinstance(row.value, tuple):
-        product = usable(".".join(row.value))
+        shown = ".".join(row.value)
     else:
-        product = usable(reaction_side(row.value or "", -1))
-    return Prompt(wrap(product) + "<ReverseReact>", product)
+        shown = reaction_side(row.value or "", -1).strip()
+    product = usable(shown, as_written or row.text is not None)
+    return Prompt(wrap(product) + "<ReverseReact>", shown, product if product != shown else None)
 
 
-def react_prompt(row: Row) -> Prompt:
+def react_prompt(row: Row, as_written: bool = False) -> Prompt:
     if row.text is not None:
         given = published_molecules(row.text, "<React>")
     elif row.reactants or isinstance(row.value, tuple):
@@ -46,28 +49,29 @@ def react_prompt(row: Row) -> Prompt:
     else:
         # Each part its own marker pair, as LOGOS was trained; a JSON list says which parts are salts of one reactant.
         given = reaction_side(row.value or "", 0).split(".")
-    reactants = [usable(part) for part in given]
-    return Prompt("".join(map(wrap, reactants)) + "<React>", ".".join(reactants))
+    reactants = [usable(part, as_written or row.text is not None) for part in given]
+    shown, asked = (".".join(part.strip() for part in given), ".".join(reactants))
+    return Prompt("".join(map(wrap, reactants)) + "<React>", shown, asked if asked != shown else None)
 
 
-def known_retro(row: Row) -> tuple[str, str] | None:
-    return known_side(row, retro_prompt(row), 0)
+def known_retro(row: Row, as_written: bool = False) -> tuple[str, str] | None:
+    return known_side(row, retro_prompt(row, as_written), 0, as_written)
 
 
-def known_react(row: Row) -> tuple[str, str] | None:
-    return known_side(row, react_prompt(row), -1)
+def known_react(row: Row, as_written: bool = False) -> tuple[str, str] | None:
+    return known_side(row, react_prompt(row, as_written), -1, as_written)
 
 
-def known_side(row: Row, prompt: Prompt, side: int) -> tuple[str, str] | None:
+def known_side(row: Row, prompt: Prompt, side: int, as_written: bool) -> tuple[str, str] | None:
     """(prompt, the other side of the reaction as the answer), from the truth of a published file or the row itself."""
     if isinstance(row.truth, str) and row.truth.startswith("<MoleculeS>"):
         return prompt.text, row.truth
     if row.reactants and side == 0:
-        return prompt.text, "".join(wrap(usable(part)) for part in row.reactants)
+        return prompt.text, "".join(wrap(usable(part, as_written)) for part in row.reactants)
     if isinstance(row.value, str):
         found = reaction_side(row.value, side)
         if found != row.value:
-            return prompt.text, "".join(wrap(usable(part)) for part in found.split("."))
+            return prompt.text, "".join(wrap(usable(part, as_written)) for part in found.split("."))
     return None
 
 
@@ -88,12 +92,12 @@ def molecule_prompt(row: Row) -> Prompt:
     return Prompt("<MoleculeS>" + prefix, prefix, prefix=prefix)
 
 
-def known_molecule(row: Row) -> tuple[str, str] | None:
+def known_molecule(row: Row, as_written: bool = False) -> tuple[str, str] | None:
     """The whole molecule, none of it given."""
     if row.text is not None:
         return ("<MoleculeS>", row.text.removeprefix("<MoleculeS>")) if row.text.startswith("<MoleculeS>") else None
     value = ".".join(row.value) if isinstance(row.value, tuple) else row.value
-    return "<MoleculeS>", usable(value or "") + "<MoleculeE>"
+    return "<MoleculeS>", usable(value or "", as_written) + "<MoleculeE>"
 
 
 def raw_prompt(row: Row) -> Prompt:
@@ -129,6 +133,22 @@ def parse_product(text: str, finish: str, prompt: Prompt) -> Answer:
     if not MOLECULES.fullmatch(text):
         return invalid("not <MoleculeS>…<MoleculeE>", found[0] if found else None)
     return parse_smiles(".".join(found))
+
+
+def repeats_product(asked: str, answer: str) -> str | None:
+    """Why reactants are no answer of `retro` to the product `asked`: they contain it. None if they do not."""
+    return "the reactants contain the product" if contains(answer, asked) else None
+
+
+def repeats_reactant(asked: str, answer: str) -> str | None:
+    """Why a product is no answer of `react` to the reactants `asked`: it is among them. None if it is not."""
+    return "the product is among the reactants" if contains(asked, answer) else None
+
+
+def contains(whole: str, part: str) -> bool:
+    """Whether each molecule of `part` is one of `whole`, as often; dots part molecules."""
+    all_of, some = canonical_set([whole]), canonical_set([part])
+    return all_of is not None and some is not None and Counter(some) <= Counter(all_of)
 
 
 def parse_molecule(text: str, finish: str, prompt: Prompt) -> Answer:

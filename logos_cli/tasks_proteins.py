@@ -150,7 +150,7 @@ def ligand_prompt(row: Row, form: str = FORMS[0]) -> Prompt:
             raise RowError(f"the text is not <ProteinS>…<ProteinE><MoleculeS>: {shortened(row.text)}")
         given = marked_in(match[2], row.text, any_molecule=True)
         shown, sequence, pocket = match[1], given.sequence, given.pocket
-        ligand = usable(match[3]) if match[3] else None
+        ligand = usable(match[3], as_written=True) if match[3] else None
     else:
         sequence = sequence_of(row)
         pocket = pocket_places(row.pocket, sequence)
@@ -161,13 +161,13 @@ def ligand_prompt(row: Row, form: str = FORMS[0]) -> Prompt:
     return Prompt(shown + "<MoleculeS>", sequence, sequence=sequence, pocket=pocket, truth=ligand)
 
 
-def known_ligand(row: Row, form: str = FORMS[0]) -> tuple[str, str] | None:
+def known_ligand(row: Row, form: str = FORMS[0], as_written: bool = False) -> tuple[str, str] | None:
     prompt = ligand_prompt(row, form)
     ligand = prompt.truth or (row.truth if isinstance(row.truth, str) else None)
     if not ligand:
         return None
     smiles = ligand.removeprefix("<MoleculeS>").removesuffix("<MoleculeE>")
-    return prompt.text, usable(smiles) + "<MoleculeE>"
+    return prompt.text, usable(smiles, as_written or row.text is not None) + "<MoleculeE>"
 
 
 def expand_prompt(row: Row) -> Prompt:

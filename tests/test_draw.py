@@ -195,6 +195,43 @@ def test_smiles_and_sequences_can_be_copied(tmp_path: Path) -> None:
     assert copies[:2] == [ASPIRIN, f"CC(=O)Cl.{SALICYLIC}&gt;&gt;{ASPIRIN}"] and copies[-1] == PROTEIN
 
 
+DATIVE: dict[str, tuple[str, str, Any, int]] = {
+    "two ammonias on platinum": ("retro", "N->[Pt](<-N)(Cl)Cl", ["N", "Cl[Pt]Cl"], 4),
+    "potassium benzoate": ("retro", "O=C([O-]->[K+])c1ccccc1", ["CCOC(=O)c1ccccc1", "O=C(O)CI"], 4),
+    "of a reaction's product": ("retro", "CC>>N->[Pd]", ["N", "[Pd]"], 4),
+    "backwards": ("retro", "[Pt]<-N", ["N->[Pt]"], 3),
+    "among reactants": ("react", "N->[Pt](Cl)Cl.CCO", "CCO[Pt](Cl)<-N", 5),
+}
+
+
+@pytest.mark.parametrize("name", DATIVE)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_dative_bonds_are_drawn(name: str, recorded: bool, tmp_path: Path) -> None:
+    """An arrow of a bond is no arrow of a reaction."""
+    task, given, answer, molecules = DATIVE[name]
+    sides = (".".join(answer), given.rpartition(">>")[2]) if isinstance(answer, list) else (given, answer)
+    more: dict[str, Any] = {"reaction": ">>".join(sides)} if recorded else {}
+    draw_records(str(write(tmp_path / "r.jsonl", [record(task, answer, input=given, **more)])), tmp_path / "r.svg")
+    text = (tmp_path / "r.svg").read_text()
+    assert text.count('class="molecule"') == molecules and "not a SMILES" not in text
+
+
+def test_scored_dative_bonds_are_molecules_and_reactions(tmp_path: Path) -> None:
+    scores = [score("[Pt]<-N", task="molecule"), score("N->[Pt].CC>[Pd]<-N>CCO", task="retro")]
+    draw_records(str(write(tmp_path / "r.jsonl", scores)), tmp_path / "r.svg")
+    text = (tmp_path / "r.svg").read_text()
+    assert text.count('class="molecule"') == 4 and "over the arrow: [Pd]&lt;-N" in text
+
+
+def test_a_salt_that_was_asked_as_one_is_drawn_as_one(tmp_path: Path) -> None:
+    prompt = "<MoleculeS>CC(=O)Cl<MoleculeE><MoleculeS>[Na+].[OH-]<MoleculeE><React>"
+    given = "CC(=O)Cl.[Na+].[OH-]"
+    together = record("react", "CC(=O)O", input=given, reaction=f"{given}>>CC(=O)O", prompt=prompt)
+    for one, molecules in ((together, 2 + 3), (together | {"prompt": None}, 3 + 4)):
+        draw_records(str(write(tmp_path / "r.jsonl", [one])), tmp_path / "r.svg")
+        assert (tmp_path / "r.svg").read_text().count('class="molecule"') == molecules
+
+
 def test_limit_and_valid_only(logos: Callable[..., Run], tmp_path: Path) -> None:
     many = [record("molecule", "CCO", sample=i) for i in range(5)] + KINDS["invalid"][0]
     out = tmp_path / "r.svg"

@@ -35,9 +35,11 @@ def lines(*records: dict[str, Any]) -> str:
     [
         (("molecule", "-n", 4), ""), (("molecule", "-n", 2, "--max-tokens", 8), ""), (("molecule", "-"), "O=C(O)c1ccc\n"),
         (("antibody", "-n", 2), ""), (("protein", "-", "--max-tokens", 40), ">a\nMQIFVKTL\n"),
-        (("retro", EXAMPLES / "drugs.smi", "--limit", 3), ""),
+        (("retro", EXAMPLES / "drugs.smi", "--limit", 3, "--keep-identity"), ""),
         (("retro", EXAMPLES / "drugs.smi", "--limit", 2, "--top", 2), ""),
-        (("react", "-", "-n", 2), '{"reactants": ["CC(=O)Cl", "CCN.[Na+].[Cl-]"]}\n'),
+        (("retro", "-", "-n", 2, "--keep-identity"), "CC(=O)NC1=CC=C(O)C=C1 kekule\n[CH3:1][OH:2] mapped\n"),
+        (("retro", "-", "-n", 2, "--as-written", "--keep-identity"), "CC(=O)NC1=CC=C(O)C=C1 kekule\n"),
+        (("react", "-", "-n", 2, "--keep-identity"), '{"reactants": ["CC(=O)Cl", "CCN.[Na+].[Cl-]"]}\n'),
         (("pocket", EXAMPLES / "proteins.fasta", "--limit", 1, "-n", 2), ""),
         (("ligand", BRD, "--pocket-from", "ZYB", "-n", 2), ""),
         (("ligand", BRD, "--pocket-from", "ZYB", "-n", 2, "--form", "smiles"), ""), (("ligand", "-", "-n", 2), COMPLEX),
@@ -122,7 +124,7 @@ def test_the_end_of_a_record(logos_here: Logos) -> None:
 def test_scores_tell_what_was_scored() -> None:
     cases: dict[str, tuple[str, dict[str, Any]]] = {
         "ligand": ('{"sequence": "MKT", "pocket": [2], "ligand": "OCC"}',
-                   {"input": "MKT", "answer": "CCO", "text": "OCC<MoleculeE>"}),
+                   {"input": "MKT", "answer": "CCO", "text": "CCO<MoleculeE>"}),
         "retro": ('{"product": "CCN", "reactants": ["CC", "N"]}',
                   {"input": "CCN", "answer": ["CC", "N"], "reaction": "CC.N>>CCN"}),
         "react": ('{"product": "CCN", "reactants": ["CC", "N"]}', {"input": "CC.N", "answer": "CCN", "reaction": "CC.N>>CCN"}),
@@ -131,7 +133,8 @@ def test_scores_tell_what_was_scored() -> None:
         "expand": ('{"text": "<ProteinS>M<PocketS>K<PocketE>T<ProteinE><Trans><ProteinS>M<PocketS>CN<PocketE>T<ProteinE>"}',
                    {"input": "MKT", "answer": {"pocket": [2], "smiles": ["CN"]}, "site": {"pocket": [2]}}),
         "material": ('{"metal": "[Zn]", "linkers": ["OCC"]}', {"input": "", "answer": {"metal": "[Zn]", "linkers": ["CCO"]}}),
-        "molecule": ('{"smiles": "OCC"}', {"input": "OCC"}), "protein": ('{"sequence": "mkt"}', {"input": "MKT"}),
+        "molecule": ('{"smiles": "OCC"}', {"input": "OCC", "asked": "CCO"}),
+        "protein": ('{"sequence": "mkt"}', {"input": "MKT"}),
         "raw": ('{"text": "<AntibodyS>EVQ<AntibodyE>"}', {"input": "<AntibodyS>EVQ<AntibodyE>"}),
     }  # fmt: skip
     for task, (line, told) in cases.items():

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run
@@ -17,6 +18,7 @@ from rdkit.DataStructs import TanimotoSimilarity
 from logos_cli.benchmarks.metrics import by_row, matches, task_metrics
 from logos_cli.benchmarks.molecules import internal_diversity, wasserstein
 from logos_cli.benchmarks.truths import parse_truth
+from logos_cli.commands.evaluate import shown
 from logos_cli.records import Record
 from logos_cli.tasks import TASKS
 
@@ -37,13 +39,53 @@ TRUTHS = {0: ("CCN",), 1: ("CO", "O"), 2: ("C",)}
 
 
 def test_ranks_by_hand() -> None:
-    """Row 0: CCO came twice, so the truth is second. Row 1: one each, the likelier first. Row 2 has no answer."""
+    """Row 0: CCO came twice, so the truth is second, although CCO is the question. Row 1: one each, the likelier first. Row 2
+    has no answer."""
     assert matches(by_row(RECORDS), TRUTHS) == {0: 2, 1: 1, 2: None}
     found = task_metrics(RECORDS, TRUTHS)
     assert [found["top"][k]["value"] for k in ("1", "3", "5", "10")] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 2 / 3])
     assert found["mrr"]["value"] == pytest.approx((1 / 2 + 1 + 0) / 3)
-    assert found["validity"]["value"] == pytest.approx(5 / 8) and found["validity"]["n"] == 8
+    assert found["validity"]["value"] == pytest.approx(3 / 8) and found["validity"]["n"] == 8
+    assert found["repeats_question"]["value"] == 2 / 8
+    kept = task_metrics(RECORDS, TRUTHS, keep_identity=True)
+    assert kept["validity"]["value"] == pytest.approx(5 / 8) and kept["repeats_question"] == found["repeats_question"]
+    assert kept["top"] == found["top"] and kept["mrr"] == found["mrr"], "what was published counts them among the answers"
     assert found["rows_without_answer"] == 1
+
+
+@pytest.mark.parametrize("task, question, answers", [
+    ("retro", "c1ccccc1", ["C1=CC=CC=C1"]), ("retro", "CCN.Cl", ["CCN", "Cl"]), ("react", "CCO.CC", "OCC"),
+])  # fmt: skip
+def test_an_answer_that_is_the_question_however_it_was_recorded(task: str, question: str, answers: Any) -> None:
+    """By a run with --keep-identity it is valid, by one without it is not; figures do not depend on that."""
+    kept = Record(0, "1", task, question, "m", 0, answers, True, text="t", finish="stop")
+    why = "the reactants contain the product" if task == "retro" else "the product is among the reactants"
+    left = replace(kept, valid=False, error=why)
+    for wanted in (True, False):
+        found = [task_metrics([one], keep_identity=wanted) for one in (kept, left)]
+        assert found[0] == found[1] and found[0]["validity"]["value"] == float(wanted)
+    for other in (replace(kept, answer=["CC"] if task == "retro" else "CCC"), replace(kept, input="CC", answer=answers)):
+        assert task_metrics([other])["validity"]["value"] == 1 or (other.input == "CC" and task == "react")
+    cut = replace(left, finish="length", error="cut at the token limit")
+    assert task_metrics([cut], keep_identity=True)["validity"]["value"] == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("valid", [True, False])
+def test_one_answer_none_and_none_valid_are_shown(task: str, valid: bool) -> None:
+    """No figure where there is none, and no crash over it."""
+    pocket: Any = {"pocket": [1], "material": {"metal": "[Zn]", "linkers": ["CC"]}, "retro": ["CC"]}.get(task, "CCN")
+    one = Record(0, "1", task, "CCO", "m", 0, pocket if valid else None, valid, text="t", finish="stop")
+    for records in ([one], [replace(one, rank=1, count=1)], [Record(0, "1", task, "x", "m", error="bad")]):
+        figures = task_metrics(records)
+        assert "None" not in "\n".join(shown(figures)) and None not in reached(figures)
+
+
+def reached(value: Any) -> list[Any]:
+    """Everything in nested figures but intervals, which are null where too little was seen."""
+    if not isinstance(value, dict):
+        return [value]
+    return [found for name, one in value.items() if name != "ci95" for found in reached(one)]
 
 
 def test_novelty_and_uniqueness_by_hand() -> None:
@@ -102,7 +144,7 @@ def test_scores_are_no_answers(logos: Callable[..., Run]) -> None:
     scores = logos("score", "-", "-m", "nano", stdin="CCO\n").out
     found = logos("evaluate", "-", stdin=scores)
     assert (found.code, found.out) == (1, "") and found.err.count("\n") == 1
-    assert "line 1: these are scores, of logos score, and not answers; give the JSONL of logos generate" in found.err
+    assert "line 1: these are scores, of logos score, and not answers; give the JSONL or csv of logos generate" in found.err
 
 
 def test_known_materials_whose_linkers_are_not_sanitized_are_known(logos: Callable[..., Run], tmp_path: Path) -> None:

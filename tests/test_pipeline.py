@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from logos_cli.engine import Generation
 from logos_cli.engine_llamacpp import LlamaCppEngine
 from logos_cli.errors import InputError, TokenizerError
 from logos_cli.gguf_header import read_header
-from logos_cli.pipeline import Done, Plan, generate_records, ranked
+from logos_cli.pipeline import Done, Plan, admit, answer_record, generate_records, ranked
 from logos_cli.records import Record
 from logos_cli.row import Row
 from logos_cli.sampling import Sampling
@@ -133,6 +134,23 @@ def test_logits_that_are_no_numbers_cost_their_row_only(
     assert {row for row, _, _ in drawn} == {0, 2}
     # An answer may meet the token itself, and --top then has other samples to choose from.
     assert top or drawn <= {(r.row, r.sample, r.text) for r in expected}
+
+
+@pytest.mark.parametrize("task, value, text, why", [
+    ("retro", "CC1=CC=CC=C1", "<MoleculeS>Cc1ccccc1<MoleculeE>", "the reactants contain the product"),
+    ("retro", "CC>>OCC.Cl", "<MoleculeS>CCO.Cl<MoleculeE><MoleculeS>N<MoleculeE>", "the reactants contain the product"),
+    ("react", ("C1=CC=CC=C1", "CCBr"), "<MoleculeS>c1ccccc1<MoleculeE>", "the product is among the reactants"),
+])  # fmt: skip
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_answer_that_is_the_question(engine: Any, task: str, value: Any, text: str, why: str, keep: bool) -> None:
+    plan = Plan(TASKS[task], SAMPLING, 2, 1, keep_identity=keep)
+    pending, _ = admit(Row(0, "1", value), plan, engine, 0)
+    found = answer_record(pending, Generation(0, 1, text, (1, 2), -1.0, "stop"), plan)
+    assert (found.valid, found.error, found.reaction is not None) == ((True, None, True) if keep else (False, why, False))
+    assert found.answer, "what was written is told either way"
+    (top,) = ranked(pending.base, [found, replace(found, sample=0, valid=False, smiles="")], 1)
+    told = "no valid answer in 2 samples; 1 only repeats the question (--keep-identity keeps it)"
+    assert (top.count == 1 and top.error is None) if keep else (top.failed and top.error == told)
 
 
 def test_rows_are_read_as_slots_fall_free(engine: Any) -> None:

@@ -12,7 +12,8 @@ import pytest
 from logos_cli.benchmarks.evaluation import evaluate_records
 from logos_cli.benchmarks.metrics import task_metrics
 from logos_cli.benchmarks.residue_metrics import pocket_scores, recovered, text_vnu
-from logos_cli.benchmarks.truths import parse_any, read_known, read_truths
+from logos_cli.benchmarks.truth_file import read_truth_file
+from logos_cli.benchmarks.truths import parse_any, read_known
 from logos_cli.errors import InputError
 from logos_cli.records import Record
 
@@ -78,9 +79,9 @@ def test_recovery() -> None:
 
 
 def test_truths_and_known_ones_from_files(tmp_path: Path) -> None:
-    truths = read_truths(EXAMPLES / "antibody.fasta", "antibody")
+    truths = [line.answer for line in read_truth_file(EXAMPLES / "antibody.fasta", "antibody").lines]
     assert truths[0].startswith("EVQLVESGG") and len(truths) == 2
-    assert read_known(EXAMPLES / "antibody.fasta", "antibody") == frozenset(truths.values())
+    assert read_known(EXAMPLES / "antibody.fasta", "antibody") == frozenset(truths)
     known = read_known(EXAMPLES / "mofs.jsonl", "material")
     assert "[Cu][Cu].O=C([O-])c1cc(C(=O)[O-])cc(C(=O)[O-])c1" in known and len(known) == 2
     (tmp_path / "none.jsonl").write_text('{"metal": "(((", "linkers": ["C"]}\n')

@@ -21,15 +21,19 @@ from typing import Any
 from logos_cli.benchmarks.nano.data import read_json_lines
 from logos_cli.benchmarks.nano.measure_chemistry import ligand_figures, material_figures, molecule_figures, reaction_figures
 from logos_cli.benchmarks.nano.measure_proteins import antibody_figures, perplexity_figures, search_figures
+from logos_cli.benchmarks.nano.measure_spelling import ROWS, spelling_figures
 from logos_cli.engine import Engine, EngineSettings, open_engine
 
 log = logging.getLogger("nano.evaluate")
 
 
+def valid_reactions(data: Path) -> list[dict[str, Any]]:
+    return read_json_lines(data / "reactions" / "uspto50k_valid.jsonl.gz")
+
+
 def reactions_part(name: str) -> Callable[[Engine, argparse.Namespace], dict[str, Any]]:
     def measure(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
-        reactions = read_json_lines(args.data / "reactions" / "uspto50k_valid.jsonl.gz")[: args.rows]
-        return reaction_figures(engine, name, reactions, args.samples)
+        return reaction_figures(engine, name, valid_reactions(args.data)[: args.rows], args.samples)
 
     return measure
 
@@ -41,6 +45,7 @@ PARTS: Mapping[str, Callable[[Engine, argparse.Namespace], dict[str, Any]]] = {
     "antibody": lambda engine, args: antibody_figures(engine, args.data, args.chains),
     "search": lambda engine, args: search_figures(engine, args.data, args.searches, args.temperature),
     "ligand": lambda engine, args: ligand_figures(engine, args.data, args.ligands),
+    "spelling": lambda engine, args: spelling_figures(engine, valid_reactions(args.data)[: args.rows or ROWS], args.samples),
     "react": reactions_part("react"),
     "retro": reactions_part("retro"),
 }

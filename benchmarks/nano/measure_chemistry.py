@@ -29,7 +29,8 @@ LINKERS = 400  # tokens of a material
 def plan_of(engine: Engine, name: str, samples: int, top: int | None) -> Plan:
     task = TASKS[name]
     settings = resolve(name, task.sampling, task.source, engine.info.sampling, {"max_tokens": LONGEST}).settings
-    return Plan(task, settings, samples, top)
+    # Answers that are the question keep their places in a ranking, as in all published figures.
+    return Plan(task, settings, samples, top, keep_identity=True)
 
 
 def medians(smiles: Iterable[str]) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ from logos_cli.commands import options
 def draw(
     records: Annotated[
         str,
-        typer.Argument(help="JSONL of logos generate or logos score, - for stdin.", metavar="RECORDS", show_default=False),
+        typer.Argument(help="JSONL or csv of generate or score, - for stdin.", metavar="RECORDS", show_default=False),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write; .svg, .png or .html says what.", show_default=False)],
     columns: Annotated[int, typer.Option("--columns", min=1, max=12, help="Cells side by side.")] = 4,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from logos_cli.commands import options
+from logos_cli.errors import UsageError
 
 
 class TruthNumbers(StrEnum):
@@ -23,11 +24,16 @@ class TruthNumbers(StrEnum):
 
 def evaluate(
     records: Annotated[
-        str, typer.Argument(help="JSONL of logos generate, also .gz, - for stdin.", metavar="RECORDS", show_default=False)
+        str,
+        typer.Argument(help="JSONL or csv of generate, also .gz, - for stdin.", metavar="RECORDS", show_default=False),
     ],
     truth: Annotated[
         Path | None,
-        typer.Option("--truth", help="One right answer a row, in the rows' order: .jsonl, .smi, .fasta.", show_default=False),
+        typer.Option("--truth", help="One right answer a row: .jsonl, .smi, .csv, .fasta, - for stdin.", show_default=False),
+    ] = None,
+    truth_column: Annotated[
+        str | None,
+        typer.Option("--truth-column", help="Column or JSON key with the right answers.", show_default=False),
     ] = None,
     truth_numbers: Annotated[
         TruthNumbers,
@@ -37,6 +43,7 @@ def evaluate(
         Path | None,
         typer.Option("--novel-against", help="Molecules, materials or sequences that are known.", show_default=False),
     ] = None,
+    keep_identity: options.KeepIdentity = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -47,12 +54,19 @@ def evaluate(
     """
     from logos_cli.benchmarks.evaluation import evaluate_records
     from logos_cli.console import note
-    from logos_cli.records import read_records
+    from logos_cli.records import Ending, read_records
 
-    stored = list(read_records(records))
+    if [records, str(truth), str(novel_against)].count("-") > 1:
+        raise UsageError("stdin (-) can be one of RECORDS, --truth and --novel-against; give files for the others")
+    ending = Ending()
+    stored = list(read_records(records, ending))
     if not stored:
         note(f"{records}: no records")
-    found = evaluate_records(stored, truth, novel_against, truth_numbers is TruthNumbers.own)
+    if ending.cut:
+        note("the last line is cut short and left out")
+    found = evaluate_records(
+        stored, truth, novel_against, records, truth_column, keep_identity, truth_numbers is TruthNumbers.own
+    )
     if as_json:
         sys.stdout.write(json.dumps({"records": records, "tasks": found}, indent=2) + "\n")
         return
@@ -67,6 +81,8 @@ _NUMBERS = ("mrr", "internal_diversity", "residue_mcc", "similarity_mean", "simi
 def shown(figures: dict[str, Any], lead: str = "") -> Iterator[str]:
     """One line a figure: name, value, interval, n."""
     for name, value in figures.items():
+        if value is None:
+            continue
         label = f"{lead}{name}".replace("_", " ")
         if isinstance(value, dict) and "value" in value:
             form = "{:.3f}" if name in _NUMBERS else "{:.1%}"

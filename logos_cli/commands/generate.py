@@ -80,6 +80,8 @@ def generate(
     valid_only: Annotated[bool, typer.Option("--valid-only", help="Leave out invalid answers and failed rows.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
+    as_written: options.AsWritten = False,
+    keep_identity: options.KeepIdentity = False,
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
@@ -132,7 +134,7 @@ def generate(
     from logos_cli.pocket_vote import CONSENSUS
     from logos_cli.row import CUTOFF, Reading
     from logos_cli.sampling import resolve
-    from logos_cli.tasks import task_named
+    from logos_cli.tasks import ASKS_SMILES, spelled, task_named
 
     chosen = task_named(task, form.value if form else None)
     if (out := file_or_stdout(out)) is not None:
@@ -144,6 +146,9 @@ def generate(
     check_format(chosen, format.value)
     options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
+    options.check_spelling(chosen, as_written, ASKS_SMILES)
+    options.check_identity(chosen, keep_identity)
+    chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
     annotation = annotation_for(chosen, props, similar_to)
@@ -172,9 +177,11 @@ def generate(
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
-        plan = Plan(chosen, settings, count, top, single, share, note, beam)
+        plan = Plan(chosen, settings, count, top, single, share, keep_identity, note, beam)
         described = describe(input, limit, reading) | {
             "form": form.value if form else None,
+            "as_written": as_written,
+            "keep_identity": keep_identity,
             "consensus": share,
             "props": list(annotation.props),
         }

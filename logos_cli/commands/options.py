@@ -126,6 +126,12 @@ LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
 ]
+AsWritten = Annotated[
+    bool, typer.Option("--as-written", help="SMILES go in as they are spelled, not in RDKit's canonical form.")
+]
+KeepIdentity = Annotated[
+    bool, typer.Option("--keep-identity", help="An answer of retro or react that is the question counts as valid.")
+]
 NumberingScheme = Annotated[
     Scheme | None,
     typer.Option("--scheme", help="Number antibodies by it; regions of --mutants go by it too.", show_default=False),
@@ -169,6 +175,17 @@ def check_structure_options(
         raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
     if cutoff is not None and pocket_from is None:
         raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
+
+
+def check_spelling(task: Task | None, as_written: bool, tasks: tuple[str, ...]) -> None:
+    """Refuses --as-written where no SMILES of a row would be spelled otherwise."""
+    if as_written and task and task.name not in tasks:
+        raise UsageError(f"--as-written is for {', '.join(tasks)}; {task.name} takes its rows as they are")
+
+
+def check_identity(task: Task, keep_identity: bool) -> None:
+    if keep_identity and task.repeats is None:
+        raise UsageError(f"--keep-identity is for retro and react; {task.name} has no answer that is its question")
 
 
 def show_log(asked: bool) -> None:

@@ -52,6 +52,7 @@ def score(
     scheme: options.NumberingScheme = None,
     each_token: Annotated[bool, typer.Option("--each-token", help="Add every token with its log-probability.")] = False,
     format: Annotated[options.ScoreFormat, typer.Option("--format")] = options.ScoreFormat.jsonl,
+    as_written: options.AsWritten = False,
     form: options.LigandForm = None,
     batch: Annotated[
         int | None,
@@ -91,7 +92,7 @@ def score(
     from logos_cli.row import CUTOFF, Reading
     from logos_cli.score_records import ScoreFormatter
     from logos_cli.scoring import CHAINS, ScorePlan, score_records
-    from logos_cli.tasks import task_named
+    from logos_cli.tasks import KNOWS_SMILES, task_named
 
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
@@ -101,11 +102,12 @@ def score(
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
     options.check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
+    options.check_spelling(chosen, as_written, KNOWS_SMILES)
     if scheme and (chosen is None or chosen.name != "antibody"):
         raise UsageError("--scheme numbers antibodies; say --task antibody")
     numbered = scheme.value if scheme else None
     asked = Mutations.parse(mutants, numbered or "imgt") if mutants is not None else None
-    plan = ScorePlan(chosen, asked, each_token, numbered)
+    plan = ScorePlan(chosen, asked, each_token, as_written, numbered)
     wants = chosen.wants if chosen else "sequence" if mutants else "any"
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,

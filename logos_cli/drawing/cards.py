@@ -22,6 +22,7 @@ from logos_cli.drawing.sheet import (
     shade,
     signed,
 )
+from logos_cli.grammar import MOLECULE, reaction_parts
 
 SEQUENCE_INPUT = ("pocket", "ligand", "expand")
 SEQUENCE_ANSWER = ("protein", "antibody")
@@ -97,7 +98,7 @@ def drawn(entry: Entry) -> tuple[tuple[Part, ...] | None, tuple[str, ...]]:
     if task == "retro" and (reactants := texts(answer)):
         return (reaction(reactants, [last_side(entry.input)]),), (f"{'.'.join(reactants)}>>{last_side(entry.input)}",)
     if task == "react" and isinstance(answer, str):
-        left = [part for part in first_side(entry.reaction or entry.input).split(".") if part]
+        left = reactants_of(entry)
         return (reaction(left, [answer]),), (f"{'.'.join(left)}>>{answer}",)
     if task in SEQUENCE_ANSWER and isinstance(answer, str):
         given = len(entry.input) if answer.startswith(entry.input) else 0
@@ -138,12 +139,19 @@ def places(value: Any) -> list[int] | None:
     return value if isinstance(value, list) and all(type(one) is int for one in value) else None
 
 
+def reactants_of(entry: Entry) -> list[str]:
+    """The molecules that a record of `react` asks with; a salt that its prompt keeps together is one of them."""
+    if entry.prompt is not None and (grouped := MOLECULE.findall(entry.prompt)):
+        return grouped
+    return [part for part in first_side(entry.reaction or entry.input).split(".") if part]
+
+
 def last_side(smiles: str) -> str:
-    return smiles.rsplit(">", 1)[-1]
+    return reaction_parts(smiles)[-1]
 
 
 def first_side(smiles: str) -> str:
-    return smiles.split(">", 1)[0]
+    return reaction_parts(smiles)[0]
 
 
 def joined(molecules: list[Molecule]) -> Iterator[Molecule | str]:
@@ -197,7 +205,7 @@ def input_card(entry: Entry) -> Card | None:
         product = last_side(entry.input)
         return Card((Scheme((Molecule(product),)), name), "wide", "input", (product,))
     if entry.task == "react" and entry.input:
-        left = [part for part in first_side(entry.input).split(".") if part]
+        left = reactants_of(entry)
         return Card((Scheme(tuple(joined([Molecule(one) for one in left]))), name), "wide", "input", (".".join(left),))
     if entry.task == "ligand":
         named = places(entry.site.get("pocket")) or []

@@ -1,19 +1,12 @@
-"""Lines of records as `logos draw` needs them: checked at the door, with the fields that only some tasks have."""
+"""Lines of records as `logos draw` needs them: with the fields that only some tasks have."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli.errors import InputError
-from logos_cli.records import SCHEMA, Ending, is_score, stored
-
-_INTEGER = (int,)
-_NUMBER = (int, float)
-_LARGEST = 1e15  # what is beyond it was never counted or measured
+from logos_cli.records import Ending, is_score, stored
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,7 @@ class Entry:
     rank: int | None = None
     count: int | None = None
     reaction: str | None = None
+    prompt: str | None = None
     mutant: str | None = None
     delta: float | None = None
     samples: int | None = None
@@ -72,43 +66,11 @@ def _shown(sign: str) -> str:
 
 
 def entry(found: dict[str, Any]) -> Entry:
-    """Raises InputError, without the place, for an object that is no record."""
-    if found.get("schema", SCHEMA) != SCHEMA:
-        raise InputError(f"schema {found['schema']!r} is not {SCHEMA}; write the records with this version")
-    missing = [name for name in ("row", "id", "task", "input") if found.get(name) is None]
-    if missing:
-        raise InputError(f"not a record: it has no {', '.join(missing)}")
-    if isinstance(found["id"], int):
-        found["id"] = str(found["id"])
-
-    def get(name: str, *types: type) -> Any:
-        value = found.get(name)
-        # A bool is an int to Python, and a NaN a number.
-        fits = isinstance(value, types) and (not isinstance(value, bool) or bool in types)
-        if float in types and isinstance(value, float) and not math.isfinite(value):
-            return None
-        if value is not None and (not fits or (isinstance(value, (int, float)) and abs(value) > _LARGEST)):
-            raise InputError(f"not a record: {name} is {json.dumps(value)[:60]}")
-        return value
-
-    def listed(name: str, *types: type) -> tuple[Any, ...]:
-        values = get(name, list) or []
-        if not all(isinstance(one, types) for one in values):
-            raise InputError(f"not a record: {name} holds {json.dumps(values)[:60]}")
-        return tuple(values)
-
-    valid = get("valid", bool)
-    if valid is None:
-        valid = found.get("answer") is not None and found.get("error") is None
-    return Entry(
-        row=get("row", int), id=get("id", str), task=get("task", str), input=get("input", str), model=get("model", str) or "",
-        scored=is_score(found) or ("sample" not in found and found.get("answer") is None and not found.get("frequency")),
-        sample=get("sample", int), answer=found.get("answer"), valid=valid, error=get("error", str),
-        text=get("text", str), reaction=get("reaction", str), mutant=get("mutant", str), rank=get("rank", int),
-        logprob=get("logprob", *_NUMBER), logprob_per_token=get("logprob_per_token", *_NUMBER), delta=get("delta", *_NUMBER),
-        count=get("count", int), samples=get("samples", int), faithful=get("faithful", int),
-        frequency=listed("frequency", *_NUMBER),
-        residues=tuple(one if one is None else str(one) for one in listed("residues", str, *_INTEGER, type(None))),
-        unfaithful=get("unfaithful", dict) or {}, site=get("site", dict) or {},
-        props=get("props", dict) or {}, similarity=get("similarity", dict) or {},
-    )  # fmt: skip
+    """Of an object whose fields are checked."""
+    names = Entry.__dataclass_fields__
+    fields = {name: value for name, value in found.items() if name in names and value is not None}
+    for name in ("frequency", "residues"):
+        fields[name] = tuple(fields.get(name, ()))
+    fields["residues"] = tuple(one if one is None else str(one) for one in fields["residues"])
+    scored = is_score(found) or ("sample" not in found and found.get("answer") is None and not found.get("frequency"))
+    return Entry(**fields | {"scored": scored})

@@ -24,9 +24,11 @@ from logos_cli.drawing.entries import Entry
 from logos_cli.drawing.molecules import Undrawn, picture
 from logos_cli.drawing.scan import scan_card
 from logos_cli.drawing.sheet import Card, Group, Lines, Molecule, Part, Residues, Scheme, Sheet, counted
+from logos_cli.grammar import reaction_parts
 
 _SEQUENCE_TASKS = (*SEQUENCE_INPUT, "protein", "antibody")
 _READABLE = 520.0  # pixels at natural size, of which a narrow card shows less than half
+_MARKER = re.compile(r"<(?!-)")  # `<-` is a dative bond
 _LETTERS = re.compile(r"[A-Z*]{10,}")
 Key = tuple[str | int, ...]
 
@@ -80,9 +82,9 @@ def kind_of(entry: Entry) -> str:
     """What was scored: the answer to an input, or an input that is a molecule, reaction, sequence or text."""
     if entry.answer is not None or entry.text is not None:
         return "answer"
-    if "<" in entry.input:
+    if _MARKER.search(entry.input):
         return "text"
-    if entry.input.count(">") == 2:
+    if len(reaction_parts(entry.input)) == 3:
         return "reaction"
     # CCCCCCCCCC is decane and a row of cysteines: the task tells, or a letter that is no atom.
     if entry.task in _SEQUENCE_TASKS or (_LETTERS.fullmatch(entry.input) and set(entry.input) - set("BCNOPSFI")):
@@ -177,7 +179,7 @@ def scored_card(entry: Entry) -> Card:
     if kind == "reaction":
         sides = [[Molecule(one) for one in side(entry.input).split(".") if one] for side in (first_side, last_side)]
         scheme = Scheme((*joined(sides[0]), "→", *joined(sides[1])))
-        agents = entry.input.split(">")[1]
+        agents = reaction_parts(entry.input)[1]
         over = [Lines((f"over the arrow: {agents}",), "code")] if agents else []
         return Card((scheme, Lines((entry.id,)), *over, *told), "wide", copies=(entry.input,))
     body: Part = Residues(entry.input, {}) if kind == "sequence" else Lines((entry.input,), "code")
