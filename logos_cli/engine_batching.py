@@ -40,6 +40,7 @@ class BatchingEngine(ABC):
     info: EngineInfo
     vocabulary: int
     grammar: Grammar | None = None  # of a trimmed vocabulary: what it can write
+    without_text: Sequence[int] = ()  # rows of the embedding that no token belongs to: never drawn
     block = PREFILL  # tokens of a sequence that are scored in one call
 
     def __init__(self) -> None:
@@ -88,7 +89,7 @@ class BatchingEngine(ABC):
         if self.settings.batch < 1:
             raise UsageError(f"--batch {self.settings.batch} is out of range; give at least 1")
         ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
-        sampler = Sampler(sampling)
+        sampler = Sampler(sampling, self.without_text)
         waiting = _Waiting(requests)
         while waiting.look():
             request = waiting.head

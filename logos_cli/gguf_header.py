@@ -24,7 +24,10 @@ MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 CONTROL, USER_DEFINED = 3, 4  # types of added tokens
+UNUSED = 5  # type of a row of the embedding that no token belongs to
 TRIM_IDS = "logos.trim.ids"  # key of a trimmed vocabulary: each token's id in the whole one
+ENDS = "logos.tokenizer.ends"  # key: the ids at which a generation stops
+TEXT_RULES = "logos.tokenizer.text"  # key: what is done to a text before it is split, as JSON
 _MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
 _LONGEST = (
     64 << 20

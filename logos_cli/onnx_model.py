@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Tensor
+from logos_cli.checkpoint import Tensor, too_wide
 from logos_cli.errors import CheckpointError, MissingDependency
-from logos_cli.tensor_values import as_float32
+from logos_cli.tensor_values import all_finite, as_float32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class Matrix:
         for part in self.parts:
             for start in range(0, part.shape[0], rows):
                 stop = min(start + rows, part.shape[0])
-                yield as_float32(part.rows(start, stop), part.dtype).reshape(stop - start, -1)
+                yield as_float32(part.numbers(start, stop), part.dtype).reshape(stop - start, -1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def floats(matrix: Matrix, kind: str) -> Iterator[bytes]:
 
     for part in matrix.parts:
         for start, stop in part.pieces():
-            raw = part.rows(start, stop)
+            raw = part.numbers(start, stop)
             if part.dtype == kind:
                 yield raw
                 continue
@@ -116,9 +116,11 @@ def floats(matrix: Matrix, kind: str) -> Iterator[bytes]:
             if kind == "F32":
                 yield values.tobytes()
                 continue
-            if not np.abs(values).max(initial=0) <= 65504:  # NaN too
-                raise CheckpointError(f"{part.path}: tensor {part.name} has values that f16 cannot hold; take --type f32")
-            yield values.astype(np.float16).tobytes()
+            with np.errstate(over="ignore"):
+                raw = values.astype(np.float16).tobytes()
+            if not all_finite(raw, kind):
+                raise too_wide(part, kind)
+            yield raw
 
 
 def write_folder(model: OnnxModel, folder: Path, progress: Callable[[int], None]) -> str:

@@ -124,8 +124,12 @@ def _largest_of_row(row: npt.NDArray[np.float32], k: int) -> Ints:
 class Sampler:
     """Draws one token for each of B slots from their logits [B, V]."""
 
-    def __init__(self, settings: Sampling) -> None:
+    def __init__(self, settings: Sampling, without_text: Sequence[int] = ()) -> None:
+        """`without_text`: ids that are never drawn, since no token belongs to them."""
+        import numpy as np
+
         self.settings = settings
+        self.without_text = np.array(without_text, np.int64)
 
     def draw(self, logits: Floats, seen: Sequence[Ints], u: npt.NDArray[np.float64]) -> tuple[Ints, Floats]:
         """Tokens [B] and their raw log-probabilities [B].
@@ -145,7 +149,10 @@ class Sampler:
             where = (np.repeat(np.arange(len(seen)), [len(ids) for ids in seen]), np.concatenate(seen))
             raw = logits[where]
             logits[where] = np.where(raw > 0, raw / penalty, raw * penalty)
+        barred = logits[:, self.without_text]
+        logits[:, self.without_text] = -np.inf
         tokens = self._choose(logits, u)
+        logits[:, self.without_text] = barred
         if where is not None:
             logits[where] = raw
         chosen = np.take_along_axis(logits, tokens[:, None], axis=1)[:, 0]

@@ -13,7 +13,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from conftest import build_tokenizer, convert, write_checkpoint
+from conftest import build_tokenizer, convert, tokens_of, write_checkpoint
 from reference import frequencies, load_tensors
 
 from logos_cli.checkpoint import Checkpoint
@@ -92,15 +92,19 @@ def test_a_thousand_texts_tokenize_alike(tmp_path: Path, pattern: str | None, ig
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(pattern, ignore_merges))
     out = convert(folder, tmp_path / "m.gguf", "bf16")
     assert read_header(out).text("tokenizer.ggml.pre") == name
-    verify_tokenizer(out, folder / "tokenizer.json", count=1000)
+    verify_tokenizer(out, tokens_of(folder), count=1000)
 
 
 def test_a_wrong_tokenizer_is_noticed(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(LLAMA3, True))
     out = convert(folder, tmp_path / "m.gguf", "bf16")
-    build_tokenizer(QWEN2, False).save(str(tmp_path / "other.json"))
-    with pytest.raises(TokenizerError, match="differently"):
-        verify_tokenizer(out, tmp_path / "other.json")
+    other = write_checkpoint(tmp_path / "other", build_tokenizer(QWEN2, False))
+    with pytest.raises(TokenizerError, match="llama.cpp reads .* otherwise: its token [0-9]+ is '.*', in tokenizers '"):
+        verify_tokenizer(out, tokens_of(other))
+    document = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(document | {"post_processor": None}))
+    with pytest.raises(TokenizerError, match="otherwise: its token 1 is '<.begin_of_text.>'"):
+        verify_tokenizer(out, tokens_of(folder))
 
 
 def test_unknown_vocabularies_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from logos_cli.errors import LogosError, UsageError
 if TYPE_CHECKING:
     from logos_cli.checkpoint import Checkpoint
     from logos_cli.quant.schemes import Scheme
+    from logos_cli.tokens import Tokens
 
 
 class Activations(StrEnum):
@@ -94,13 +95,14 @@ def vocabulary_of(checkpoint: Checkpoint, trim: bool) -> Iterator[Checkpoint]:
     from logos_cli.console import note
     from logos_cli.convert.trim import trimmed
     from logos_cli.convert.verify import verify_trim
+    from logos_cli.tokens import Tokens
 
     if not trim:
         yield checkpoint
         return
     check_manifest(checkpoint)  # of the whole folder: the cut one has other files
     with trimmed(checkpoint) as found:
-        verify_trim(checkpoint.path, found)
+        verify_trim(Tokens(checkpoint.path, checkpoint.config.vocabulary), found)
         note(f"vocabulary: {found.config.vocabulary:,} of {checkpoint.config.vocabulary:,} tokens kept")
         yield found
 
@@ -175,13 +177,21 @@ def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     checkpoint.check_tied_head()
     check_sampling(checkpoint)
     vocab = read_vocab(checkpoint)
+    say_ignored(vocab.tokens)
     planned = plan(checkpoint, scheme)
     total = sum(tensor.nbytes for tensor in planned)
     with progress(f"converting to {scheme}", total, "bytes") as bar:
         to_gguf(checkpoint, vocab, target, scheme, bar.advance)
     with progress("reading back", total, "bytes") as bar:
         verify_data(target, checkpoint, planned, bar.advance)
-    verify_tokenizer(target, checkpoint.path / "tokenizer.json", checkpoint.kept is not None)
+    verify_tokenizer(target, vocab.tokens, checkpoint.kept is not None)
+
+
+def say_ignored(tokens: Tokens) -> None:
+    from logos_cli.console import note
+
+    for text in tokens.notes:
+        note(f"{tokens.path}: {text}")
 
 
 def check_manifest(checkpoint: Checkpoint) -> None:

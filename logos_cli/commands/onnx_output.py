@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,21 +30,28 @@ def onnx_scheme(name: str) -> OnnxScheme | None:
 
 def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threads: int | None) -> QuantReport:
     """Write `out` in the scheme `name`; with `half` the activations of int8 and int4 are float16."""
-    from logos_cli.commands.convert import check_manifest, check_sampling
-    from logos_cli.convert.gguf_vocab import check_markers
+    from logos_cli.commands.convert import check_manifest, check_sampling, say_ignored
     from logos_cli.convert.to_onnx import to_onnx
+    from logos_cli.convert.verify import verify_onnx_tokens
     from logos_cli.files import check_output_folder
     from logos_cli.onnx_model import OWN_FILES
+    from logos_cli.tokens import Tokens
 
     scheme = onnx_scheme(name)
     check_output_folder(out, OWN_FILES)
     check_manifest(checkpoint)
     checkpoint.check_tied_head()
     check_sampling(checkpoint)
-    check_markers(checkpoint.path / "tokenizer.json", checkpoint.document("tokenizer.json").get("added_tokens") or [])
+    tokens = Tokens(checkpoint.path, checkpoint.config.vocabulary)
+    tokens.check_markers()
+    say_ignored(tokens)
     model = to_onnx(checkpoint, "f16" if half or name.lower() == "f16" else "f32")
     before = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
-    return write_onnx(model, scheme, out, before, threads, f"converting to {name}")
+
+    def verify(folder: Path) -> None:
+        verify_onnx_tokens(folder, tokens, checkpoint.kept is not None)
+
+    return write_onnx(model, scheme, out, before, threads, f"converting to {name}", verify)
 
 
 def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> QuantReport:
@@ -70,9 +78,15 @@ def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> Qu
 
 
 def write_onnx(
-    model: OnnxModel, scheme: OnnxScheme | None, out: Path, before: int, threads: int | None, what: str
+    model: OnnxModel,
+    scheme: OnnxScheme | None,
+    out: Path,
+    before: int,
+    threads: int | None,
+    what: str,
+    verify: Callable[[Path], None] = lambda _: None,
 ) -> QuantReport:
-    """`before`: bytes of the source."""
+    """`before`: bytes of the source. `verify` looks at what was written before it gets its name."""
     from logos_cli.console import progress
     from logos_cli.errors import ModelFileError
     from logos_cli.files import atomic_folder
@@ -91,4 +105,5 @@ def write_onnx(
         with progress("reading back", model.nbytes(), "bytes") as bar:
             if not OnnxFolder.open(beside).data_is_whole(bar.advance):
                 raise ModelFileError(f"{out}: the data differs when read back; the disk may be failing")
+        verify(beside)
     return report(model, scheme.name if scheme else model.properties["logos.scheme"], before, bytes_of(out))
