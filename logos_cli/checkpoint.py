@@ -36,6 +36,10 @@ class Tensor:
     offset: int
     nbytes: int
 
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
     def rows(self, start: int, stop: int) -> bytes:
         """The raw little-endian bytes of rows start … stop of the first dimension."""
         width = self.nbytes // self.shape[0]
@@ -100,6 +104,12 @@ class Checkpoint:
                 f"{self.path}: config.json ties the head to the embedding, but lm_head.weight differs from it; "
                 "set tie_word_embeddings to false if the head is meant"
             )
+
+    def check_numbers(self) -> None:
+        """Read all weights; raise CheckpointError for a NaN or an infinity."""
+        for tensor in self.tensors.values():
+            for span in tensor.pieces():
+                tensor.numbers(*span)
 
     def document(self, name: str) -> dict[str, Any]:
         """A JSON side file, empty if it is not there."""

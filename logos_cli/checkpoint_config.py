@@ -126,8 +126,8 @@ def read_rope(path: Path, raw: dict[str, Any]) -> tuple[float, RopeScaling | Non
     for key, inner in chosen.items():  # for models with several kinds of layers; in a Llama they are passed over
         if isinstance(inner, dict) and (nested := rope_of(path, inner.get("rope_theta"), inner)) != as_5:
             raise CheckpointError(
-                f"{path}: its rope settings stand under {key} ({described(*nested)}), where transformers does not look for a Llama's "
-                f"and takes {described(*as_5)}; move them up one level, or remove them"
+                f"{path}: its rope settings stand under {key} ({described(*nested)}), where transformers does not look for a "
+                f"Llama's and takes {described(*as_5)}; move them up one level, or remove them"
             )
     # Where only version 5's is there it was written by that version, which is who knows.
     if newer and older and as_4 != as_5:

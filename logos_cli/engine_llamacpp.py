@@ -17,7 +17,7 @@ from logos_cli.engine_llamacpp_context import Context
 from logos_cli.engine_llamacpp_probe import probe
 from logos_cli.engine_llamacpp_tokens import LlamaTokens
 from logos_cli.errors import ModelFileError
-from logos_cli.gguf_header import TRIM_IDS, read_header
+from logos_cli.gguf_header import GUESSED, TRIM_IDS, read_header
 from logos_cli.interrupt import deferred_interrupt, left_behind
 from logos_cli.threads import chosen_threads
 
@@ -33,6 +33,8 @@ class LlamaCppEngine(BatchingEngine):
         self.path, self.settings, self.writable = path, settings, writable
         self.header = read_header(path)
         probe(self.header)
+        if self.header.guesses_pieces:
+            settings.note(f"{path}: {GUESSED}")
         self.binding = binding = library.load()
         device, offload = library.choose_device(settings.device)
         self.threads = chosen_threads(settings.threads)

@@ -30,8 +30,11 @@ class TextRules:
 
     @classmethod
     def of_key(cls, text: str) -> TextRules:
-        """Of the GGUF key; none for an empty one."""
-        return cls(**json.loads(text)) if text else cls()
+        """Of the GGUF key; none for an empty one. Raises TokenizerError."""
+        try:
+            return cls(**json.loads(text)) if text else cls()
+        except (ValueError, TypeError):
+            raise TokenizerError(f"key {TEXT_RULES} is damaged: {text[:60]}; convert the model again") from None
 
     def key(self) -> str:
         """Empty if nothing is done."""

@@ -123,31 +123,47 @@ def floats(matrix: Matrix, kind: str) -> Iterator[bytes]:
             yield raw
 
 
-def write_folder(model: OnnxModel, folder: Path, progress: Callable[[int], None]) -> str:
-    """Write everything into the empty `folder`; returns the fingerprint. `progress` is told the bytes written."""
+def places_of(model: OnnxModel) -> tuple[dict[str, tuple[int, int]], int]:
+    """(offset, bytes) of each initializer in the data file, and the size of that file."""
     tensors = {tensor.name: tensor for tensor in model.proto.graph.initializer}
     places: dict[str, tuple[int, int]] = {}
+    at = 0
+    for one in model.stored:
+        sizes = [tensor_bytes(tensors[name]) for name in one.names]
+        at += -at % (_ALIGNED if sum(sizes) >= 64 * _ALIGNED else 64)
+        for name, size in zip(one.names, sizes, strict=True):
+            places[name] = (at, size)
+            at += size
+        places |= {alias: places[name] for alias, name in one.aliases}
+    return places, at
+
+
+def write_folder(model: OnnxModel, folder: Path, progress: Callable[[int], None]) -> str:
+    """Write everything into the empty `folder`; returns the fingerprint. `progress` is told the bytes written."""
+    places, _ = places_of(model)
     digest = hashlib.sha256()
     with (folder / DATA).open("wb") as stream:
         at = 0
         for one in model.stored:
-            sizes = [tensor_bytes(tensors[name]) for name in one.names]
-            padding = -at % (_ALIGNED if sum(sizes) >= 64 * _ALIGNED else 64)
-            start = at = at + write(stream, digest, b"\0" * padding)
+            start = places[one.names[0]][0]
+            end = sum(places[one.names[-1]])
+            at += write(stream, digest, b"\0" * (start - at))
             for piece in one.pieces():
                 at += write(stream, digest, piece)
                 progress(len(piece))
-            if at - start != sum(sizes):
-                raise CheckpointError(f"{folder}: {one.names[0]} gave {at - start:,} of {sum(sizes):,} bytes")
-            for name, size in zip(one.names, sizes, strict=True):
-                places[name] = (start, size)
-                start += size
-            places |= {alias: places[name] for alias, name in one.aliases}
+            if at != end:
+                raise CheckpointError(f"{folder}: {one.names[0]} gave {at - start:,} of {end - start:,} bytes")
         stream.flush()
         os.fsync(stream.fileno())
+    return write_beside_data(model, folder, places, digest.hexdigest())
+
+
+def write_beside_data(model: OnnxModel, folder: Path, places: dict[str, tuple[int, int]], data_sha256: str) -> str:
+    """Write graph and side files; returns the fingerprint."""
+    tensors = {tensor.name: tensor for tensor in model.proto.graph.initializer}
     for name, (offset, size) in places.items():
         refer(tensors[name], offset, size)
-    properties = {**model.properties, "logos.data_sha256": digest.hexdigest()}
+    properties = {**model.properties, "logos.data_sha256": data_sha256}
     for name in SIDE_FILES:
         if (model.side_files / name).is_file():
             content = (model.side_files / name).read_bytes()

@@ -74,7 +74,7 @@ class Tokens:
 
     def _leave_out(self) -> None:
         """Tokens past the embedding's rows: added ones that nothing uses go. Raises TokenizerError for others."""
-        if self.tokenizer.get_vocab_size() <= self.vocabulary and all(i < self.vocabulary for i in self._added()):
+        if max(self.tokenizer.get_vocab().values(), default=0) < self.vocabulary:
             return
         document = self.document()
         past = {text: i for text, i in document["model"].get("vocab", {}).items() if i >= self.vocabulary}

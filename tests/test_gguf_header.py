@@ -6,8 +6,10 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import Run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,3 +102,37 @@ def test_a_foreign_file_gets_a_fingerprint(tmp_path: Path, tiny_gguf: Callable[[
     assert len(foreign.fingerprint) == 64 and foreign.fingerprint != ours.fingerprint
     (tmp_path / "longer.gguf").write_bytes(raw + b"\0")
     assert read_header(tmp_path / "longer.gguf").fingerprint != foreign.fingerprint
+
+
+def test_other_kinds_of_files_are_named(tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
+    def text(name: bytes, value: bytes) -> bytes:
+        return key(name, 8, struct.pack("<Q", len(value)) + value)
+
+    cases = {
+        "an importance matrix": header(keys=1, body=text(b"general.type", b"imatrix")),
+        "a LoRA adapter": header(keys=1, body=text(b"general.type", b"adapter")),
+        "general.type is 'clock'": header(keys=1, body=text(b"general.type", b"clock")),
+        "big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(32),
+    }
+    for says, data in cases.items():
+        (tmp_path / "m.gguf").write_bytes(data)
+        with pytest.raises(ModelFileError, match=says):
+            read_header(tmp_path / "m.gguf")
+    path = tmp_path / "m-00002-of-00003.gguf"
+    path.write_bytes(header(keys=1, body=key(b"split.count", 2, struct.pack("<H", 3))))
+    with pytest.raises(ModelFileError, match="one of 3 parts") as error:
+        read_header(path)
+    assert f"--merge {tmp_path}/m-00001-of-00003.gguf {tmp_path}/m-whole.gguf" in str(error.value)
+
+
+def test_a_guessed_pre_tokenizer_is_said(
+    logos_here: Callable[..., Run], tmp_path: Path, tiny_gguf: Callable[[str], Path], open_model: Any
+) -> None:
+    """As converters of before 2024 wrote it."""
+    raw, name = tiny_gguf("bf16").read_bytes(), b"tokenizer.ggml.pre"
+    assert raw.count(name) == 1
+    (tmp_path / "old.gguf").write_bytes(raw.replace(name, b"tokenizer.ggml.xxx"))
+    notes: list[str] = []
+    open_model(tmp_path / "old.gguf", note=notes.append)
+    assert any("names no pre-tokenizer" in note for note in notes)
+    assert "gpt2 without a named pre-tokenizer" in logos_here("inspect", tmp_path / "old.gguf", "--quick").out

@@ -97,7 +97,7 @@ def test_refused_with_its_cause(logos_here: Logos, tmp_path: Path, name: str, to
     out = tmp_path / "out"
     for more in ((), ("--dry-run",)):
         done = logos_here("convert", folder, "-o", out, "--to", to, *more)
-        assert done.code == 1 and cause in done.err, done.err
+        assert done.code == 1 and cause in done.err, (more, done.err)
         assert len(done.err.strip().splitlines()) == 1 and not out.exists()
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from logos_cli.onnx_model import OnnxModel
     from logos_cli.quant.quantize_gguf import QuantReport
     from logos_cli.quant.schemes import OnnxScheme
+    from logos_cli.tokens import Tokens
 
 UNQUANTIZED = ("f32", "f16")
 
@@ -28,16 +29,14 @@ def onnx_scheme(name: str) -> OnnxScheme | None:
     return ONNX_SCHEMES[name.lower()]
 
 
-def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threads: int | None) -> QuantReport:
-    """Write `out` in the scheme `name`; with `half` the activations of int8 and int4 are float16."""
+def prepared(checkpoint: Checkpoint, name: str, half: bool, out: Path) -> tuple[OnnxModel, Tokens]:
+    """The model in float32 or float16, none of its weights read yet, once all else about checkpoint and `out` is checked."""
     from logos_cli.commands.convert import check_manifest, check_sampling, say_ignored
     from logos_cli.convert.to_onnx import to_onnx
-    from logos_cli.convert.verify import verify_onnx_tokens
     from logos_cli.files import check_output_folder
     from logos_cli.onnx_model import OWN_FILES
     from logos_cli.tokens import Tokens
 
-    scheme = onnx_scheme(name)
     check_output_folder(out, OWN_FILES)
     check_manifest(checkpoint)
     checkpoint.check_tied_head()
@@ -45,13 +44,41 @@ def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threa
     tokens = Tokens(checkpoint.path, checkpoint.config.vocabulary)
     tokens.check_markers()
     say_ignored(tokens)
-    model = to_onnx(checkpoint, "f16" if half or name.lower() == "f16" else "f32")
+    return to_onnx(checkpoint, "f16" if half or name.lower() == "f16" else "f32"), tokens
+
+
+def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threads: int | None) -> QuantReport:
+    """Write `out` in the scheme `name`; with `half` the activations of int8 and int4 are float16."""
+    from logos_cli.convert.verify import verify_onnx_tokens
+
+    scheme = onnx_scheme(name)
+    model, tokens = prepared(checkpoint, name, half, out)
     before = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
 
     def verify(folder: Path) -> None:
         verify_onnx_tokens(folder, tokens, checkpoint.kept is not None)
 
     return write_onnx(model, scheme, out, before, threads, f"converting to {name}", verify)
+
+
+def estimate_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threads: int | None, as_json: bool) -> None:
+    """Check all that `convert_onnx` checks, every weight too, and say what it would take. Sizes are exact."""
+    from logos_cli.commands.convert import say_estimate
+    from logos_cli.console import progress
+    from logos_cli.convert.estimate import estimate_folder
+    from logos_cli.quant.blocks import seconds_to_pack
+    from logos_cli.quant.quantize_onnx import quantized_model
+    from logos_cli.threads import chosen_threads
+
+    scheme = onnx_scheme(name)
+    model, _ = prepared(checkpoint, name, half, out)
+    with progress("checking the weights", model.nbytes(), "bytes") as bar:
+        found = estimate_folder(model, bar.advance, (lambda one: quantized_model(one, scheme, 1)) if scheme else None)
+    seconds = found.seconds
+    if scheme is not None:
+        seconds += seconds_to_pack(sum(tensor.elements for tensor in checkpoint.tensors.values()), scheme.bits)
+        seconds /= chosen_threads(threads)
+    say_estimate(out, name, found.bytes, found.bytes, found.memory, seconds, as_json)
 
 
 def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> QuantReport:
