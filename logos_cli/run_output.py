@@ -6,7 +6,6 @@ settings stand beside it in OUT.partial.json, and a run that resumes must have t
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -78,12 +77,7 @@ class FileOutput:
                 with atomic(self.paths.settings) as beside:
                     beside.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
             self.stream = self.paths.partial.open("ab")
-            try:
-                fcntl.flock(self.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise OutputError(
-                    f"{self.paths.partial} is being written by another run; wait for it, or write elsewhere"
-                ) from None
+            self._lock()
             if exists:
                 self._take_up()
         except OSError as error:
@@ -93,6 +87,19 @@ class FileOutput:
             self.close()
             raise
         return True
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:
+            return  # Windows: another run is not noticed there
+        assert self.stream is not None
+        try:
+            fcntl.flock(self.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(
+                f"{self.paths.partial} is being written by another run; wait for it, or write elsewhere"
+            ) from None
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         try:
