@@ -78,6 +78,8 @@ class TokenizerFiles:
         """
         kind = self.settings.get("tokenizer_class")
         path = self.folder / "tokenizer_config.json"
+        if self.settings.get("split_special_tokens"):
+            raise TokenizerError(f"{path}: split_special_tokens: transformers would cut markers into pieces; remove it")
         if kind is None and not self.settings.get("backend") and self.config.get("model_type") == "llama":
             kind = _LLAMA[1]  # what version 4 takes for a Llama
         if kind not in _LLAMA:

@@ -257,6 +257,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "transformers 4 begins a prompt with nothing, transformers 5 with <|begin_of_text|>",
     ),
     "Llama 1's class, eos": (settings(tokenizer_class="LlamaTokenizer", add_eos_token=True), "add_eos_token"),
+    "markers cut in pieces": (settings(split_special_tokens=True), "would cut markers into pieces"),
     "a used id past the rows": (
         all_of(added("<New>"), settings(eos_token="<New>"), removed("special_tokens_map.json")),
         "token '<New>' has id 768, but the embedding has 768 rows",
