@@ -19,6 +19,7 @@ import numpy as np
 from logos_cli.benchmarks.latency_settings import LatencySettings
 from logos_cli.engine import Engine, EngineSettings, Request, open_engine
 from logos_cli.engine_llamacpp_devices import gpu_bytes_used
+from logos_cli.engine_llamacpp_library import is_installed
 from logos_cli.errors import EngineError, InputError, LogosError, TokenizerError
 from logos_cli.grammar import MARKERS
 from logos_cli.memory import peak_bytes
@@ -28,7 +29,7 @@ from logos_cli.tasks import PUBLISHED, task_named
 
 
 def measure(path: Path, settings: LatencySettings) -> dict[str, Any]:
-    on_gpu = settings.device != "cpu"
+    on_gpu = settings.device != "cpu" and is_installed()  # llama.cpp is whom the GPU's memory is asked of
     gpu_before = gpu_bytes_used() if on_gpu else 0
     began = time.perf_counter()
     engine = open_engine(path, EngineSettings(settings.device, settings.threads, 1, refuse))

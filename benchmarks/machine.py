@@ -12,7 +12,7 @@ from typing import Any
 
 from logos_cli import __version__
 from logos_cli.diagnosis import cpu_name, nvidia_gpus
-from logos_cli.engine_llamacpp_library import build_features
+from logos_cli.engine_llamacpp_library import build_features, is_installed
 from logos_cli.threads import physical_cores
 
 BUSY = 0.1  # the part of our processors that others may take before figures are doubted
@@ -24,7 +24,8 @@ def describe() -> dict[str, Any]:
     return {
         "cpu": cpu_name(), "cores": physical_cores(), "processors": os.cpu_count(), "memory_bytes": memory_bytes(),
         "gpus": nvidia_gpus(), "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(), "packages": packages(), "llama_cpp_features": build_features(),
+        "python": platform.python_version(), "packages": packages(),
+        "llama_cpp_features": build_features() if is_installed() else [],
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from logos_cli.files import atomic, cache_folder
 
 NANO = "nano"
 # Raise when the converter changes what it writes: old cache entries are then left alone and a new one is made.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def nano_checkpoint() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.to_gguf import data_of, plan, stream_of, write_header
+from logos_cli.onnx_model import UNKNOWN, OnnxModel, places_of, write_beside_data
 from logos_cli.threads import chosen_threads
 
 
@@ -24,15 +26,16 @@ class UnquantizedEstimate:
     seconds: float
 
 
+SPARSE = "sparse.gguf"
 # Interpreter, vocabulary and three pieces in flight (raw, permuted, converted to f32).
 _BASE_MEMORY = 350 << 20
 
 
 def estimate_unquantized(checkpoint: Checkpoint, scheme: str, folder: Path | None = None) -> UnquantizedEstimate:
-    """`folder`: leave a file `sparse.gguf` there, the real header before a hole of the data's size."""
+    """`folder`: leave a file `SPARSE` there, the real header before a hole of the data's size."""
     planned = plan(checkpoint, scheme)
     with TemporaryDirectory() as own:
-        path = (folder or Path(own)) / "sparse.gguf"
+        path = (folder or Path(own)) / SPARSE
         writer = write_header(checkpoint, read_vocab(checkpoint), path, scheme, planned)
         start = stream_of(writer).tell()
         writer.close()
@@ -44,6 +47,25 @@ def estimate_unquantized(checkpoint: Checkpoint, scheme: str, folder: Path | Non
     hashlib.sha256(piece)
     # Written once and compared once.
     seconds = 2 * (time.monotonic() - began) * size / len(piece)
+    return UnquantizedEstimate(size, _BASE_MEMORY, seconds)
+
+
+def estimate_folder(
+    model: OnnxModel, progress: Callable[[int], None], quantized: Callable[[OnnxModel], OnnxModel] | None = None
+) -> UnquantizedEstimate:
+    """What an ONNX folder will take, `quantized` if that is given. Every weight is read as in converting, which raises
+    CheckpointError for those that cannot be written; `progress` is told the bytes."""
+    began = time.monotonic()
+    for one in model.stored:
+        for piece in one.pieces():
+            hashlib.sha256(piece)
+            progress(len(piece))
+    seconds = 2 * (time.monotonic() - began)  # read back once
+    model = quantized(model) if quantized else model
+    places, size = places_of(model)
+    with TemporaryDirectory() as own:
+        write_beside_data(model, Path(own), places, UNKNOWN)
+        size += sum(path.stat().st_size for path in Path(own).iterdir())
     return UnquantizedEstimate(size, _BASE_MEMORY, seconds)
 
 

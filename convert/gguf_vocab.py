@@ -2,20 +2,20 @@
 
 llama.cpp knows a tokenizer by a name for its pre-tokenizer. Its own converter finds the name by hashing a test text,
 which fails for every vocabulary not on its list; here it is found from what the name stands for: the split pattern,
-`ignore_merges` and the BOS rule. `verify` then compares the two tokenizers on real texts.
+`ignore_merges`. `verify` then compares the two tokenizers on real texts.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint
-from logos_cli.checkpoint_config import read_json
+from logos_cli.engine_llamacpp_tokens import TextRules
 from logos_cli.errors import TokenizerError
-from logos_cli.grammar import MARKERS
+from logos_cli.gguf_header import CONTROL, ENDS, TEXT_RULES, UNUSED, USER_DEFINED
+from logos_cli.tokens import Tokens, byte_of
 
 if TYPE_CHECKING:
     import gguf
@@ -35,74 +35,76 @@ PRE_TOKENIZERS = {
     (GPT2, False): "gpt-2",
 }
 _REMEDY = "take the tokenizer.json of a LOGOS checkpoint"
-NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
+NORMAL = 1
 
 
 @dataclass(frozen=True)
 class GgufVocab:
-    """`tokens` and `types` [vocabulary] in id order; `special` writes merges and special ids."""
+    """`texts` and `types` [vocabulary] in id order; `tokens` is the contract that all other keys follow from."""
 
     pre: str
-    tokens: list[str]
+    texts: list[str]
     types: list[int]
-    adds_bos: bool
-    special: gguf.SpecialVocab
+    merges: list[str]
+    tokens: Tokens
+    rules: TextRules
 
     def write(self, writer: gguf.GGUFWriter) -> None:
+        tokens = self.tokens
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(self.pre)
-        writer.add_token_list(self.tokens)
+        writer.add_token_list(self.texts)
         writer.add_token_types(self.types)
+        writer.add_token_merges(self.merges)
+        if tokens.bos is not None:
+            writer.add_bos_token_id(tokens.bos)
+        if tokens.end is not None:
+            writer.add_eos_token_id(tokens.end)
+        if tokens.pad is not None:
+            writer.add_pad_token_id(tokens.pad)
         # Always said, because a pre-tokenizer's name may imply something else.
-        self.special.add_special_token["bos"] = self.adds_bos
-        self.special.add_to_gguf(writer, quiet=True)
+        writer.add_add_bos_token(tokens.bos is not None)
+        writer.add_add_sep_token(False)
+        writer.add_array(ENDS, sorted(tokens.ends))
+        if rules := self.rules.key():
+            writer.add_string(TEXT_RULES, rules)
 
 
 def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
     """Raises TokenizerError for a vocabulary that llama.cpp would split differently, or that lacks a marker."""
-    import gguf
-
-    path = checkpoint.path / "tokenizer.json"
-    document = read_json(path)
-    model = document.get("model")
-    if not isinstance(model, dict) or model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
+    tokens = Tokens(checkpoint.path, checkpoint.config.vocabulary)
+    path, document = tokens.path, tokens.document()
+    model, added = document["model"], document["added_tokens"]
+    if model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
         raise TokenizerError(f"{path}: not a byte-level BPE vocabulary; {_REMEDY}")
-    if model.get("byte_fallback") or model.get("unk_token") or not isinstance(model.get("merges"), list):
-        raise TokenizerError(f"{path}: a BPE with byte fallback, an unknown token or no merges is not supported; {_REMEDY}")
-    check_merges(path, model["merges"])
+    # With a token for every byte nothing is unknown, whatever an unknown token is called.
+    if model.get("byte_fallback") or (model.get("unk_token") and not model["vocab"].keys() >= byte_of().keys()):
+        raise TokenizerError(f"{path}: a BPE with byte fallback or an unknown token is not supported; {_REMEDY}")
+    if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
+        raise TokenizerError(f"{path}: a BPE with a prefix or suffix for parts of words is not supported; {_REMEDY}")
+    if not model.get("merges"):
+        raise TokenizerError(f"{path}: a BPE without merges; {_REMEDY}")
     pattern = split_pattern(path, document)
     pre = PRE_TOKENIZERS.get((pattern, bool(model.get("ignore_merges"))))
     if pre is None:
         merges = "with" if model.get("ignore_merges") else "without"
         raise TokenizerError(f"{path}: unknown pre-tokenizer {merges} ignore_merges, its pattern: {pattern}; {_REMEDY}")
-    normalizer = document.get("normalizer")
-    if normalizer is not None and not (pre == "qwen2" and normalizer == {"type": "NFC"}):
+    texts, types = token_table(path, model["vocab"], added, checkpoint.config.vocabulary)
+    tokens.check_markers()
+    merges_written = [" ".join(merge) if isinstance(merge, list) else merge for merge in model["merges"]]
+    return GgufVocab(pre, texts, types, merges_written, tokens, text_rules(path, document))
+
+
+def text_rules(path: Path, document: dict[str, Any]) -> TextRules:
+    """What llama.cpp does not know of, and the engine does before it. Raises TokenizerError for a normalizer but NFC."""
+    normalizer, added = document.get("normalizer"), document["added_tokens"]
+    if isinstance(normalizer, dict) and normalizer.get("type") == "Sequence" and len(normalizer["normalizers"]) == 1:
+        (normalizer,) = normalizer["normalizers"]
+    if normalizer not in (None, {"type": "NFC"}):
         raise TokenizerError(f"{path}: a normalizer is not supported: {str(normalizer)[:100]}; {_REMEDY}")
-    tokens, types = token_table(path, model["vocab"], document.get("added_tokens") or [], checkpoint.config.vocabulary)
-    check_markers(path, document.get("added_tokens") or [])
-    # It warns about pair templates, which no prompt of ours uses.
-    logging.getLogger("gguf.vocab").setLevel(logging.ERROR)
-    try:
-        special = gguf.SpecialVocab(checkpoint.path, load_merges=True)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TokenizerError(f"{path}: damaged tokenizer files ({error}); download them again") from None
-    return GgufVocab(pre, tokens, types, bool(special.add_special_token.get("bos")), special)
-
-
-def check_merges(path: Path, merges: list[Any]) -> None:
-    """Each is a pair, all as `"a b"` or all as `["a", "b"]`: the `gguf` package trusts the first to tell the form."""
-    if not merges:
-        raise TokenizerError(f"{path}: a BPE without merges; {_REMEDY}")
-    form = type(merges[0])
-    for merge in merges:
-        pair = merge.split(" ") if isinstance(merge, str) else merge
-        if (
-            type(merge) is not form
-            or not isinstance(pair, list)
-            or len(pair) != 2
-            or not all(isinstance(p, str) and p for p in pair)
-        ):
-            raise TokenizerError(f"{path}: damaged merge {str(merge)[:60]!r}; {_REMEDY}")
+    names = {flag: [entry["content"] for entry in added if entry.get(flag)] for flag in ("lstrip", "rstrip")}
+    whole = [entry["content"] for entry in added if not entry.get("normalized")]
+    return TextRules(normalizer is not None, whole=whole, **names)
 
 
 def split_pattern(path: Path, document: dict[str, Any]) -> str:
@@ -153,10 +155,3 @@ def looks_special(text: str) -> bool:
         or (text.startswith(("<|", "<｜")) and text.endswith(("|>", "｜>")))
         or (text.startswith("<unused") and text.endswith(">"))
     )
-
-
-def check_markers(path: Path, added: list[Any]) -> None:
-    names = {entry["content"] for entry in added}
-    for marker in MARKERS:
-        if marker not in names:
-            raise TokenizerError(f"{path}: marker {marker} is not one token here; {_REMEDY}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Checkpoint, Tensor
+from logos_cli.checkpoint import Checkpoint, Tensor, is_rotary_buffer, too_wide
 from logos_cli.checkpoint_config import Config
 from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.rotary import rope_factors
@@ -23,7 +23,7 @@ from logos_cli.errors import CheckpointError, OutputError
 from logos_cli.gguf_header import TRIM_IDS
 from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, seal
 from logos_cli.hub_manifest import read_manifest
-from logos_cli.tensor_values import as_float32
+from logos_cli.tensor_values import all_finite, as_float32
 
 if TYPE_CHECKING:
     import gguf
@@ -59,7 +59,7 @@ def plan(checkpoint: Checkpoint, scheme: str) -> list[PlannedTensor]:
     if config.rope_scaling:
         planned.append(PlannedTensor("rope_freqs.weight", (config.head // 2,), "F32", None, None))
     for name, tensor in checkpoint.tensors.items():
-        if name.endswith("rotary_emb.inv_freq") or (config.tied and name == "lm_head.weight"):
+        if is_rotary_buffer(name) or (config.tied and name == "lm_head.weight"):
             continue
         heads = {"q_proj": config.heads, "k_proj": config.kv_heads}.get(name.split(".")[-2])
         kind = "F32" if len(tensor.shape) == 1 else scheme.upper()
@@ -107,12 +107,16 @@ def data_of(tensor: PlannedTensor, config: Config) -> Iterator[bytes]:
         return
     width = math.prod(source.shape[1:])
     for start, stop in source.pieces(config.head if tensor.heads else 1):
-        raw = source.rows(start, stop)
+        raw = source.numbers(start, stop)
         if tensor.heads:
             item = np.uint32 if source.dtype == "F32" else np.uint16
             rows = np.frombuffer(raw, item).reshape(stop - start, width)
             raw = permuted(rows, config.head).tobytes()
-        yield raw if source.dtype == tensor.kind else converted(raw, source.dtype, tensor.kind).tobytes()
+        if source.dtype != tensor.kind:
+            raw = converted(raw, source.dtype, tensor.kind).tobytes()
+            if not all_finite(raw, tensor.kind):
+                raise too_wide(source, tensor.kind)
+        yield raw
 
 
 def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab, scheme: str, sampling: str) -> None:

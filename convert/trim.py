@@ -31,9 +31,9 @@ from typing import Any
 
 from logos_cli.alphabet import in_grammar
 from logos_cli.checkpoint import PIECE, Checkpoint, Tensor
-from logos_cli.checkpoint_config import read_json
 from logos_cli.errors import TokenizerError
 from logos_cli.hub_manifest import MANIFEST
+from logos_cli.tokens import Tokens, byte_of
 
 _RESERVED = re.compile(r"<\|reserved_special_token_\d+\|>|<\|?(?:unused|reserved|extra)_?\d+\|?>")
 _ROWS_OF = ("model.embed_tokens.weight", "lm_head.weight")
@@ -72,13 +72,6 @@ def runs(ids: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         if place == len(ids) or ids[place] != ids[place - 1] + 1 or place - start == most:
             yield ids[start], ids[place - 1] + 1
             start = place
-
-
-def byte_of() -> dict[str, int]:
-    """Character -> byte of the table that byte-level BPE vocabularies are written in (GPT-2's)."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = (byte for byte in range(256) if byte not in plain)
-    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
 def kept_ids(path: Path, document: dict[str, Any], ends: Iterable[int], size: int) -> tuple[int, ...]:
@@ -159,8 +152,8 @@ def trimmed(checkpoint: Checkpoint) -> Iterator[Checkpoint]:
     temporary folder of the same name, tensors read from the original. Its `kept` are the old ids."""
     folder = checkpoint.path
     config, generation = checkpoint.document("config.json"), checkpoint.document("generation_config.json")
-    tokenizer = read_json(folder / "tokenizer.json")
     vocabulary = checkpoint.config.vocabulary
+    tokenizer = Tokens(folder, vocabulary).document()
     ends = {number for number in named_ids(config, generation) if number < vocabulary}
     ids = kept_ids(folder / "tokenizer.json", tokenizer, ends, vocabulary)
     if ids and ids[-1] >= vocabulary:

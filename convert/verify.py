@@ -1,21 +1,19 @@
-"""Read a written GGUF back: its table against the plan, its data against the checkpoint, its tokenizer against the original."""
+"""Read a written model file back: its table and data against the checkpoint, its prompts against the original tokenizer's."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from logos_cli import engine_llamacpp_library as library
 from logos_cli.alphabet import RESIDUES, lexable
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.to_gguf import PlannedTensor, Progress, data_of
 from logos_cli.errors import ModelFileError, TokenizerError
 from logos_cli.gguf_header import read_header
 from logos_cli.grammar import MARKERS
+from logos_cli.tokens import Tokens
 
 # What grammar text is made of, and enough else to cross every branch of a split pattern.
 _PIECES = (
@@ -50,15 +48,6 @@ def verify_data(path: Path, checkpoint: Checkpoint, planned: Sequence[PlannedTen
                 progress(len(piece))
 
 
-def load_tokenizer(path: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001  # the only type that tokenizers raises
-        raise TokenizerError(f"{path}: cannot be read ({error}); download it again") from None
-
-
 def grammar_texts(count: int) -> Iterator[str]:
     """Those of `texts`' kind that stay within the grammar, so that a trimmed vocabulary has them."""
     rng = random.Random(1)
@@ -69,22 +58,42 @@ def grammar_texts(count: int) -> Iterator[str]:
         yield "".join(rng.choice(MARKERS) + "".join(part) for part in parts)
 
 
-def verify_trim(original: Path, trimmed: Checkpoint, count: int = 1000) -> None:
+def verify_trim(original: Tokens, trimmed: Checkpoint, count: int = 1000) -> None:
     """Compare the cut tokenizer with the whole one on `count` texts of the grammar. Raises TokenizerError."""
     assert trimmed.kept is not None
-    whole, cut = load_tokenizer(original / "tokenizer.json"), load_tokenizer(trimmed.path / "tokenizer.json")
+    cut = Tokens(trimmed.path, trimmed.config.vocabulary)
     wanted = list(grammar_texts(count))
-    for text, before, after in zip(wanted, whole.encode_batch(wanted), cut.encode_batch(wanted), strict=True):
-        if before.ids != [trimmed.kept[number] for number in after.ids]:
+    for text, before, after in zip(wanted, original.encode_all(wanted), cut.encode_all(wanted), strict=True):
+        if before != tuple(trimmed.kept[number] for number in after):
             raise TokenizerError(
-                f"{original / 'tokenizer.json'}: cut to the grammar it splits {text[:60]!r} differently; "
+                f"{original.path}: cut to the grammar it splits {text[:60]!r} differently; "
                 "please report this vocabulary, and convert without --trim-vocab"
             )
 
 
-def verify_tokenizer(path: Path, tokenizer_json: Path, trimmed: bool = False, count: int = 1000) -> None:
-    """Tokenize `count` texts with `tokenizers` and with the GGUF. Raises TokenizerError for the first that differs."""
-    reference = load_tokenizer(tokenizer_json)
+def verify_encodes(encode: Callable[[str], Sequence[int]], tokens: Tokens, what: str, trimmed: bool, count: int = 1000) -> None:
+    """Compare `what`, a written model file that encodes with `encode`, with `tokens` of the checkpoint on `count` texts,
+    specials included. Raises TokenizerError for the first that differs, with where and how."""
+    wanted = list(grammar_texts(count) if trimmed else texts(count))
+    for text, ids in zip(wanted, tokens.encode_all(wanted), strict=True):
+        found = tuple(encode(text))
+        if found == ids:
+            continue
+        at = next((i for i, (a, b) in enumerate(zip(ids, found, strict=False)) if a != b), min(len(ids), len(found)))
+        theirs, ours = (
+            tokens.tokenizer.decode(list(some[at : at + 1]), skip_special_tokens=False) or "nothing" for some in (ids, found)
+        )
+        raise TokenizerError(
+            f"{tokens.path}: {what} reads {text[:60]!r} otherwise: its token {at + 1} is {ours!r}, in tokenizers {theirs!r}; "
+            "please report this vocabulary"
+        )
+
+
+def verify_tokenizer(path: Path, tokens: Tokens, trimmed: bool = False, count: int = 1000) -> None:
+    """`verify_encodes` of a written GGUF, and its ends and specials. Raises TokenizerError."""
+    from logos_cli import engine_llamacpp_library as library
+    from logos_cli.engine_llamacpp_tokens import LlamaTokens
+
     binding = library.load()
     params = binding.llama_model_default_params()
     params.vocab_only = True
@@ -92,15 +101,19 @@ def verify_tokenizer(path: Path, tokenizer_json: Path, trimmed: bool = False, co
     if not model:
         raise ModelFileError(f"{path}: llama.cpp cannot load the vocabulary ({library.last_words()})")
     try:
-        vocab = binding.llama_model_get_vocab(model)
-        wanted = list(grammar_texts(count) if trimmed else texts(count))
-        for text, encoded in zip(wanted, reference.encode_batch(wanted, add_special_tokens=False), strict=True):
-            raw = text.encode("utf-8")
-            buffer = (ctypes.c_int32 * (len(raw) + 2))()
-            size = binding.llama_tokenize(vocab, raw, len(raw), buffer, len(buffer), False, True)
-            if buffer[: max(size, 0)] != encoded.ids:
-                raise TokenizerError(
-                    f"{tokenizer_json}: llama.cpp splits {text[:40]!r} differently; please report this vocabulary"
-                )
+        written = LlamaTokens(binding, model, read_header(path))
+        verify_encodes(written.encode, tokens, "llama.cpp", trimmed, count)
+        if written.ends != tokens.ends or written.without_text != tokens.without_text:
+            raise TokenizerError(
+                f"{tokens.path}: llama.cpp has other end tokens or other unused ids; please report this vocabulary"
+            )
     finally:
         binding.llama_model_free(model)
+
+
+def verify_onnx_tokens(folder: Path, tokens: Tokens, trimmed: bool = False, count: int = 1000) -> None:
+    """`verify_encodes` of a written ONNX folder, and its ends. Raises TokenizerError."""
+    written = Tokens(folder, tokens.vocabulary)
+    verify_encodes(written.encode, tokens, "the written folder", trimmed, count)
+    if written.ends != tokens.ends:
+        raise TokenizerError(f"{tokens.path}: the written folder has other end tokens; please report this vocabulary")

@@ -10,11 +10,12 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from logos_cli.checkpoint_config import Config, read_config, read_json
+from logos_cli.checkpoint_kind import check_folder, check_names, check_unquantized
 from logos_cli.errors import CheckpointError
 from logos_cli.files import is_lfs_pointer
 
@@ -35,6 +36,10 @@ class Tensor:
     offset: int
     nbytes: int
 
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
     def rows(self, start: int, stop: int) -> bytes:
         """The raw little-endian bytes of rows start … stop of the first dimension."""
         width = self.nbytes // self.shape[0]
@@ -44,6 +49,18 @@ class Tensor:
         if len(data) != (stop - start) * width:
             raise CheckpointError(f"{self.path}: tensor {self.name} is cut short; download this file again")
         return data
+
+    def numbers(self, start: int, stop: int) -> bytes:
+        """`rows`, all of them numbers. Raises CheckpointError for a NaN or an infinity."""
+        from logos_cli.tensor_values import all_finite
+
+        raw = self.rows(start, stop)
+        if not all_finite(raw, self.dtype):
+            raise CheckpointError(
+                f"{self.path}: tensor {self.name} has a NaN or an infinity among rows {start:,} to {stop - 1:,}; "
+                "the training diverged or the file is damaged: take an earlier checkpoint, or download it again"
+            )
+        return raw
 
     def pieces(self, multiple: int = 1) -> Iterator[tuple[int, int]]:
         """Row ranges of at most `PIECE` bytes, each starting at a multiple of `multiple` rows."""
@@ -65,11 +82,10 @@ class Checkpoint:
     @classmethod
     def open(cls, path: Path) -> Checkpoint:
         """Read and check the folder. Raises CheckpointError naming the file, the value and the remedy."""
-        if not path.is_dir():
-            what = "is not there" if not path.exists() else "is a file, not a checkpoint folder"
-            raise CheckpointError(f"{path} {what}; give the folder that holds config.json and model.safetensors")
+        check_folder(path)
+        check_unquantized(path, read_json(path / "config.json"))
         config = read_config(path / "config.json")
-        tensors = read_tensors(path)
+        tensors = with_prefix(read_tensors(path))
         check_shapes(path, config, tensors)
         for name in ("tokenizer.json",):
             if not (path / name).is_file():
@@ -88,6 +104,12 @@ class Checkpoint:
                 f"{self.path}: config.json ties the head to the embedding, but lm_head.weight differs from it; "
                 "set tie_word_embeddings to false if the head is meant"
             )
+
+    def check_numbers(self) -> None:
+        """Read all weights; raise CheckpointError for a NaN or an infinity."""
+        for tensor in self.tensors.values():
+            for span in tensor.pieces():
+                tensor.numbers(*span)
 
     def document(self, name: str) -> dict[str, Any]:
         """A JSON side file, empty if it is not there."""
@@ -126,6 +148,14 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
             f"{folder / pickles[0]}: pickled weights can run code and are never loaded; save the model as safetensors"
         )
     raise CheckpointError(f"{folder}: no model.safetensors and no index of shards; download the whole folder, with logos pull")
+
+
+def with_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a model saved as the one inside LlamaForCausalLM, named as in the whole one."""
+    if "embed_tokens.weight" not in tensors:
+        return tensors
+    names = {name: name if name.startswith(("lm_head.", "model.")) else f"model.{name}" for name in tensors}
+    return {names[name]: replace(tensor, name=names[name]) for name, tensor in tensors.items()}
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -169,7 +199,8 @@ def read_entry(path: Path, name: str, entry: Any, data: int, size: int) -> Tenso
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{path}: damaged entry of tensor {name[:80]!r}; download it again") from None
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise CheckpointError(f"{path}: tensor {name[:80]} is {dtype}; only BF16, F16 and F32 are supported")
+        what = "" if dtype == "F64" else ", quantized: take the checkpoint it was made from"
+        raise CheckpointError(f"{path}: tensor {name[:80]} is {dtype}; only BF16, F16 and F32 are supported{what}")
     if math.prod(shape) * _DTYPES[dtype] != end - begin or end - begin == 0:
         raise CheckpointError(
             f"{path}: tensor {name[:80]} of {dtype} {shape} does not take {end - begin:,} bytes; download it again"
@@ -202,8 +233,14 @@ def expected_shapes(config: Config) -> dict[str, tuple[int, ...]]:
 def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
     if config.layers > 10_000:
         raise CheckpointError(f"{folder / 'config.json'}: num_hidden_layers is {config.layers:,}; download it again")
+    check_names(folder, tensors)
     expected = expected_shapes(config)
     for name, shape in expected.items():
+        if name == "lm_head.weight" and name not in tensors:
+            raise CheckpointError(
+                f"{folder}: lm_head.weight is missing, and config.json does not tie the head to the embedding; "
+                "set tie_word_embeddings to true if the model was trained so, else save it with its head"
+            )
         if name not in tensors:
             raise CheckpointError(f"{folder}: tensor {name} is missing; config.json and the weights do not belong together")
         if tensors[name].shape != shape:
@@ -211,6 +248,16 @@ def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) ->
                 f"{folder}: tensor {name} has shape {list(tensors[name].shape)}, config.json asks for {list(shape)}"
             )
     # Buffers that old exporters saved carry nothing of their own; a tied head saved all the same is compared at convert.
-    extra = [n for n in tensors if n not in expected and not n.endswith("rotary_emb.inv_freq") and n != "lm_head.weight"]
+    extra = [n for n in tensors if n not in expected and not is_rotary_buffer(n) and n != "lm_head.weight"]
     if extra:
         raise CheckpointError(f"{folder}: unknown tensor {min(extra)}; config.json and the weights do not belong together")
+
+
+def is_rotary_buffer(name: str) -> bool:
+    """Whether a tensor is one of the tables that some versions saved: config.json says all that is in it."""
+    return name.endswith(("rotary_emb.inv_freq", "rotary_emb.original_inv_freq"))
+
+
+def too_wide(tensor: Tensor, kind: str) -> CheckpointError:
+    """For values that a type cannot hold."""
+    return CheckpointError(f"{tensor.path}: tensor {tensor.name} has values that {kind.lower()} cannot hold; take --type f32")

@@ -46,18 +46,24 @@ class Config:
     explicit_head: bool  # whether config.json names head_dim: llama.cpp writes two keys more then
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_raw(path: Path) -> bytes:
+    """The bytes of a JSON file without a byte order mark. Raises CheckpointError for one too large to be parsed."""
     if not path.is_file():
         raise CheckpointError(f"{path.parent}: {path.name} is missing; download the whole folder, for example with logos pull")
     try:
         if path.stat().st_size > _LONGEST_JSON:
             raise CheckpointError(f"{path}: {path.stat().st_size:,} bytes are too many for this file; download it again")
         raw = path.read_bytes()
-        if raw.count(b"[") + raw.count(b"{") > _MOST_NESTED:
-            raise CheckpointError(f"{path}: too many lists and objects for this file; download it again")
-        found = json.loads(raw)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}; make it readable, or download it again") from error
+    if raw.count(b"[") + raw.count(b"{") > _MOST_NESTED:
+        raise CheckpointError(f"{path}: too many lists and objects for this file; download it again")
+    return raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(read_raw(path))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON ({error}); download it again") from None
     if not isinstance(found, dict):
@@ -68,7 +74,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_config(path: Path) -> Config:
     raw = read_json(path)
     names = raw.get("architectures")
-    architecture = names[0] if isinstance(names, list) and names else raw.get("model_type", "none")
+    # A model saved without its class, or as the one without a head, is read by what kind of model it is.
+    named = names[0] if isinstance(names, list) and names else "LlamaModel"
+    kind = raw.get("model_type", "llama" if names else "none")
+    architecture = "LlamaForCausalLM" if (named, kind) == ("LlamaModel", "llama") else named if names else kind
     if architecture != "LlamaForCausalLM":
         raise CheckpointError(
             f"{path}: architecture {str(architecture)[:60]!r}; only LlamaForCausalLM is read (LOGOS-1B and 3B, not yet the 8B)"
@@ -94,23 +103,56 @@ def read_config(path: Path) -> Config:
         raise CheckpointError(
             f"{path}: {heads} heads with {kv_heads} key-value heads of size {head} do not fit; download it again"
         )
-    # transformers 5 moved rope_theta and the scaling into rope_parameters.
-    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    if not isinstance(rope, dict):
-        raise CheckpointError(f"{path}: rope_scaling is {rope!r}, an object is expected; download it again")
-    theta = raw.get("rope_theta", rope.get("rope_theta", 10000.0))
-    if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
-        raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected; download it again")
+    theta, scaling = read_rope(path, raw)
     return Config(
         architecture, number("vocab_size"), hidden, number("intermediate_size"), number("num_hidden_layers"), heads,
-        kv_heads, head, number("max_position_embeddings"), number("rms_norm_eps", None, float), float(theta),
-        read_rope_scaling(path, rope), bool(raw.get("tie_word_embeddings", False)), raw.get("head_dim") is not None,
+        kv_heads, head, number("max_position_embeddings"), number("rms_norm_eps", None, float), theta,
+        scaling, bool(raw.get("tie_word_embeddings", False)), raw.get("head_dim") is not None,
     )  # fmt: skip
 
 
+def read_rope(path: Path, raw: dict[str, Any]) -> tuple[float, RopeScaling | None]:
+    """(theta, scaling). Version 4 of transformers keeps them in rope_theta and rope_scaling, version 5 in rope_parameters;
+    each reads the other's files in its own way. Raises CheckpointError where they would take different ones."""
+    older = {key: raw[key] for key in ("rope_theta", "rope_scaling") if raw.get(key) is not None}
+    newer = raw.get("rope_parameters")
+    for name, value in (("rope_scaling", raw.get("rope_scaling")), ("rope_parameters", newer)):
+        if value is not None and not isinstance(value, dict):
+            raise CheckpointError(f"{path}: {name} is {value!r}, an object is expected; download it again")
+    scaling = raw.get("rope_scaling") or {}
+    as_4 = rope_of(path, raw.get("rope_theta"), scaling)
+    chosen = scaling or newer or {}
+    as_5 = rope_of(path, chosen.get("rope_theta", raw.get("rope_theta")), chosen)
+    for key, inner in chosen.items():  # for models with several kinds of layers; in a Llama they are passed over
+        if isinstance(inner, dict) and (nested := rope_of(path, inner.get("rope_theta"), inner)) != as_5:
+            raise CheckpointError(
+                f"{path}: its rope settings stand under {key} ({described(*nested)}), where transformers does not look for a "
+                f"Llama's and takes {described(*as_5)}; move them up one level, or remove them"
+            )
+    # Where only version 5's is there it was written by that version, which is who knows.
+    if newer and older and as_4 != as_5:
+        beside = ", ".join(f"{key} {value}" for key, value in older.items())
+        raise CheckpointError(
+            f"{path}: rope_parameters {newer} beside {beside}: transformers 4 takes {described(*as_4)}, transformers 5 "
+            f"{described(*as_5)}; remove the one that the model was not trained with"
+        )
+    return as_5
+
+
+def described(theta: float, scaling: RopeScaling | None) -> str:
+    return f"theta {theta:g} {f'scaled by {scaling.factor:g}' if scaling else 'unscaled'}"
+
+
+def rope_of(path: Path, theta: Any, rope: dict[str, Any]) -> tuple[float, RopeScaling | None]:
+    theta = 10000.0 if theta is None else theta
+    if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
+        raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected; download it again")
+    return float(theta), read_rope_scaling(path, rope)
+
+
 def read_rope_scaling(path: Path, rope: dict[str, Any]) -> RopeScaling | None:
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind == "default":
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "default" or (kind == "linear" and rope.get("factor") == 1):
         return None
     if kind != "llama3":
         raise CheckpointError(f"{path}: rope scaling {kind!r} is not supported, only llama3")

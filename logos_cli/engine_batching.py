@@ -46,6 +46,7 @@ class BatchingEngine(ABC):
     info: EngineInfo
     vocabulary: int
     grammar: Grammar | None = None  # of a trimmed vocabulary: what it can write
+    without_text: Sequence[int] = ()  # rows of the embedding that no token belongs to: never drawn
     block = PREFILL  # tokens of a sequence that are scored in one call
     fixed_rows = False  # whether the kernels depend on the number of rows, so that it must never change
 
@@ -96,7 +97,7 @@ class BatchingEngine(ABC):
     ) -> Iterator[Generation | None]:  # fmt: skip
         """Answers in the order in which they end. `single` decodes one answer at a time with one-row kernels."""
         ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
-        sampler = Sampler(sampling, self.info.threads)
+        sampler = Sampler(sampling, self.info.threads, self.without_text)
         queue, streams = Requests(requests), 1 if single else self.streams(max(self.batch, beam))
         while True:
             try:
@@ -108,7 +109,7 @@ class BatchingEngine(ABC):
                 continue
             context = self._open(streams, self._cells(queue.longest(), sampling.max_tokens))
             slots = (
-                Beams(context, beam, sampling.max_tokens, ends, self.info.context, self.work)
+                Beams(context, beam, sampling.max_tokens, ends, self.info.context, self.work, self.without_text)
                 if beam
                 else Slots(context, sampler, sampling, ends, self.info.context, self.work)
             )

@@ -9,7 +9,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,10 +48,15 @@ class _Search:
 class Beams:
     """Runs requests through `context`; `finished()` yields their beams, each with its place in it as sample number."""
 
-    def __init__(self, context: Streams, width: int, max_tokens: int, stops: frozenset[int], limit: int, work: Work) -> None:
-        """`limit` is the model's context, prompt included. Raises EngineError for fewer streams than hypotheses."""
+    def __init__(
+        self, context: Streams, width: int, max_tokens: int, stops: frozenset[int], limit: int, work: Work,
+        without_text: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        """`limit` is the model's context, prompt included; ids `without_text` are no token's. Raises EngineError for fewer
+        streams than hypotheses."""
         import numpy as np
 
+        self.without_text = np.array(without_text, np.int64)
         self.context, self.stops, self.limit, self.work = context, stops, limit, work
         self.width, self.max_tokens = width, max_tokens
         if self.width > context.streams:
@@ -122,6 +127,7 @@ class Beams:
         bad = ~np.isfinite(total)
         if bad.any():
             logits = np.where(bad[:, None], np.float32(0), logits)
+        logits[:, self.without_text] = -np.inf
         ids = largest(logits, self.width)
         logprobs = (np.take_along_axis(logits, ids, axis=1) - total[:, None]).astype(np.float32)
         for search in searches:

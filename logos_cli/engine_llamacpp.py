@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,9 @@ from logos_cli.engine_batching import BatchingEngine
 from logos_cli.engine_llamacpp_context import Context
 from logos_cli.engine_llamacpp_devices import choose_device
 from logos_cli.engine_llamacpp_probe import probe
-from logos_cli.errors import ModelFileError, TokenizerError
-from logos_cli.gguf_header import TRIM_IDS, read_header
+from logos_cli.engine_llamacpp_tokens import LlamaTokens
+from logos_cli.errors import ModelFileError
+from logos_cli.gguf_header import GUESSED, TRIM_IDS, read_header
 from logos_cli.interrupt import deferred_interrupt, left_behind
 from logos_cli.threads import chosen_threads
 
@@ -34,13 +33,15 @@ class LlamaCppEngine(BatchingEngine):
         self.path, self.settings, self.writable = path, settings, writable
         self.header = read_header(path)
         probe(self.header)
+        if self.header.guesses_pieces:
+            settings.note(f"{path}: {GUESSED}")
         self.binding = binding = library.load()
         self.gpu = choose_device(settings.device)
         self.fixed_rows = self.gpu is not None
         self.threads = chosen_threads(settings.threads)
         self.model = self._load()
-        self.vocab = binding.llama_model_get_vocab(self.model)
-        self.vocabulary = binding.llama_vocab_n_tokens(self.vocab)
+        self.tokens = LlamaTokens(binding, self.model, self.header)
+        self.vocabulary, self.without_text = self.tokens.vocabulary, self.tokens.without_text
         self.full_precision = self.header.scheme == "f32"
         self.info = EngineInfo(
             name=path.stem,
@@ -54,7 +55,6 @@ class LlamaCppEngine(BatchingEngine):
             sampling=self.header.sampling,
             rows=self.streams(self.batch) if self.fixed_rows else None,
         )
-        self._pieces: dict[int, bytes] = {}
         self.grammar = Grammar(self.header.added_tokens or ()) if TRIM_IDS in self.header.keys else None
 
     def _load(self) -> Any:
@@ -78,51 +78,24 @@ class LlamaCppEngine(BatchingEngine):
     # Tokens
 
     def tokenize(self, text: str) -> tuple[int, ...]:
-        raw = text.encode("utf-8")
-        buffer = (ctypes.c_int32 * (len(raw) + 2))()
-        count = self.binding.llama_tokenize(self.vocab, raw, len(raw), buffer, len(buffer), False, True)
-        if count < 0:
-            raise TokenizerError(f"{self.path}: cannot tokenize {text[:60]!r}")
-        start = [self.binding.llama_vocab_bos(self.vocab)] if self.binding.llama_vocab_get_add_bos(self.vocab) else []
-        return (*start, *buffer[:count])
+        return self.tokens.encode(text)
 
     def marker(self, name: str) -> int:
-        raw = name.encode("utf-8")
-        buffer = (ctypes.c_int32 * (len(raw) + 2))()
-        count = self.binding.llama_tokenize(self.vocab, raw, len(raw), buffer, len(buffer), False, True)
-        if count != 1:
-            raise TokenizerError(
-                f"{self.path}: marker {name} is {count} tokens in this model, not one; it does not speak this task's grammar"
-            )
-        return int(buffer[0])
+        return self.tokens.marker(name)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Text of `tokens`, markers kept, the tokenizer's own end and padding tokens left out."""
-        return b"".join(self._piece(token) for token in tokens).decode("utf-8", "replace")
-
-    def _piece(self, token: int) -> bytes:
-        if token not in self._pieces:
-            if self.binding.llama_vocab_is_eog(self.vocab, token):
-                self._pieces[token] = b""
-            else:
-                buffer = ctypes.create_string_buffer(512)
-                size = self.binding.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, True)
-                self._pieces[token] = buffer.raw[: max(0, size)]
-        return self._pieces[token]
+        return self.tokens.decode(tokens)
 
     @property
     def end(self) -> int:
-        found = int(self.binding.llama_vocab_eos(self.vocab))
-        if found < 0:
-            raise TokenizerError(f"{self.path}: its vocabulary names no end-of-text token; convert it again")
-        return found
+        return self.tokens.end_of_text()
 
-    @cached_property
+    @property
     def end_tokens(self) -> frozenset[int]:
-        """Ids at which every generation stops: the tokenizer's end, turn-end and padding tokens."""
-        found = {i for i in range(self.vocabulary) if self.binding.llama_vocab_is_eog(self.vocab, i)}
-        pad = self.binding.llama_vocab_pad(self.vocab)
-        return frozenset(found | ({pad} if pad >= 0 else set()))
+        return self.tokens.ends
+
+    def token_texts(self) -> list[str]:
+        return self.tokens.texts
 
     # Decoding
 
@@ -151,11 +124,6 @@ class LlamaCppEngine(BatchingEngine):
         head = self.header.integer(f"{self.header.text('general.architecture')}.attention.key_length", width)
         layers = int(binding.llama_model_n_layer(self.model))
         return 2 * layers * int(kv) * head * (4 if self.full_precision else 2)
-
-    def token_texts(self) -> list[str]:
-        """The text of each id as the vocabulary spells it, which is another for each."""
-        get = self.binding.llama_vocab_get_text
-        return [get(self.vocab, i).decode("utf-8", "replace") for i in range(self.vocabulary)]
 
     def close(self) -> None:
         if left_behind():

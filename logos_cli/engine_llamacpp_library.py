@@ -16,6 +16,10 @@ from logos_cli.errors import MissingDependency
 
 VERSION = "0.3.36"
 _INSTALL = f"pip install --force-reinstall --no-cache-dir llama-cpp-python=={VERSION}"
+_GET_IT = (
+    f"run: pip install llama-cpp-python=={VERSION}, which takes a compiler; without one give an ONNX folder (-m), as "
+    "logos convert CHECKPOINT --to onnx makes it"
+)
 CUDA_INSTALL = f'CMAKE_ARGS="-DGGML_CUDA=on" {_INSTALL}'
 AMX = "AMX_INT8"  # in the build's own list of features
 WITHOUT_AMX = f'CMAKE_ARGS="-DCMAKE_C_FLAGS=-mno-amx-int8 -DCMAKE_CXX_FLAGS=-mno-amx-int8" {_INSTALL}'
@@ -39,7 +43,7 @@ def load() -> Any:
     try:
         found = metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:
-        raise MissingDependency(f"llama-cpp-python is missing; run: pip install llama-cpp-python=={VERSION}") from None
+        raise MissingDependency(f"llama-cpp-python is missing; {_GET_IT}") from None
     if found != VERSION:
         raise MissingDependency(
             f"llama-cpp-python {found} is installed, this tool needs {VERSION}; run: pip install llama-cpp-python=={VERSION}"
@@ -48,7 +52,10 @@ def load() -> Any:
         # An abort would otherwise call gdb and print pages of its backtrace; the library asks for this when it loads.
         os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     _prefer_system_libstdcxx()
-    from llama_cpp import llama_cpp as binding
+    try:
+        from llama_cpp import llama_cpp as binding
+    except ImportError as error:
+        raise MissingDependency(f"llama-cpp-python cannot be loaded ({error}); {_GET_IT}") from None
 
     def keep_message(level: int, text: bytes, _: Any) -> None:
         message = text.decode("utf-8", "replace")
@@ -82,6 +89,14 @@ def last_words() -> str:
     # The first complaint names the cause, those after it say that its callers failed too.
     told = [line for line in lines if any(word in line.lower() for word in ("error", "failed", "invalid", "missing"))]
     return (told[0] if told else lines[-1] if lines else "no message")[:200]
+
+
+def is_installed() -> bool:
+    try:
+        load()
+    except MissingDependency:
+        return False
+    return True
 
 
 def build_features() -> list[str]:

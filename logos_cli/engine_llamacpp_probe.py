@@ -25,7 +25,8 @@ _PATIENCE = 600  # seconds; a first read of many gigabytes from a slow disk
 
 
 def probe(header: GgufHeader) -> None:
-    """Raise ModelFileError if a child process cannot load the file and decode one token."""
+    """Raise ModelFileError if a child process cannot load the file and decode one token; MissingDependency."""
+    library.load()
     known: Path | None = None
     with suppress(OSError, RuntimeError):
         known = cache_folder() / "loaded" / f"{header.sha256}-{header.size}"

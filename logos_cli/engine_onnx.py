@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from logos_cli.alphabet import Grammar
 from logos_cli.engine import EngineInfo, EngineSettings
 from logos_cli.engine_batching import BatchingEngine
-from logos_cli.engine_end import end_of_text
 from logos_cli.engine_onnx_context import OnnxContext, first_line
 from logos_cli.errors import EngineError, ModelFileError
 from logos_cli.gguf_header import TRIM_IDS
@@ -18,7 +16,7 @@ from logos_cli.interrupt import heard, left_behind
 from logos_cli.onnx_folder import OnnxFolder
 from logos_cli.onnx_model import GRAPH
 from logos_cli.threads import chosen_threads
-from logos_cli.tokens import Tokens, ids_named
+from logos_cli.tokens import Tokens
 
 CUDA = "CUDAExecutionProvider"
 
@@ -48,8 +46,8 @@ class OnnxEngine(BatchingEngine):
             better = "--type f16" if folder.scheme == "f32" else f"--type {folder.scheme} --activations f16"
             settings.note(f"{path}: made for CPUs (float32), much of it will not run on the GPU; convert with {better}")
         self.vocabulary = folder.config.vocabulary
-        ends = ids_named(path, "eos_token_id") | ids_named(path, "pad_token_id")
-        self.tokens = Tokens(path, self.vocabulary, ends)
+        self.tokens = Tokens(path, self.vocabulary)
+        self.without_text = self.tokens.without_text
         self.grammar = Grammar(self.tokens.added) if TRIM_IDS in folder.properties else None
         self.info = EngineInfo(
             name=path.resolve().name,
@@ -88,11 +86,11 @@ class OnnxEngine(BatchingEngine):
     def token_texts(self) -> list[str]:
         return self.tokens.texts()
 
-    @cached_property
+    @property
     def end(self) -> int:
-        return end_of_text(self.path, self.tokens)
+        return self.tokens.end_of_text()
 
-    @cached_property
+    @property
     def end_tokens(self) -> frozenset[int]:
         return self.tokens.ends
 

@@ -9,17 +9,15 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.checkpoint import Checkpoint
 from logos_cli.engine import NO_NUMBERS, EngineInfo, EngineSettings, Generation, Request, Work
-from logos_cli.engine_end import end_of_text
 from logos_cli.engine_scoring import Pair, Text
 from logos_cli.errors import CheckpointError, EngineError, MissingDependency
 from logos_cli.sampling import Sampler, Sampling, log_sum_exp, uniforms
-from logos_cli.tokens import Tokens, ids_named
+from logos_cli.tokens import Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +67,7 @@ class TorchEngine:
             raise CheckpointError(f"{path}: transformers cannot load it ({str(error).splitlines()[0][:200]})") from error
         self.model.eval()
         self.vocabulary = checkpoint.config.vocabulary
-        self.tokens = Tokens(path, self.vocabulary, ids_named(path, "eos_token_id"))
+        self.tokens = Tokens(path, self.vocabulary)
         self.info = EngineInfo(
             name=path.resolve().name, fingerprint=self._fingerprint(checkpoint), scheme="f32 (torch)",
             context=checkpoint.config.context, device=self.device, threads=self.torch.get_num_threads(), kv_type="f32",
@@ -102,9 +100,9 @@ class TorchEngine:
     def marker(self, name: str) -> int:
         return self.tokens.marker(name)
 
-    @cached_property
+    @property
     def end(self) -> int:
-        return end_of_text(self.path, self.tokens)
+        return self.tokens.end_of_text()
 
     def token_texts(self) -> list[str]:
         return self.tokens.texts()
@@ -162,7 +160,7 @@ class TorchEngine:
         """Answers of one prompt side by side; those that have ended stay in the batch until all have."""
         import numpy as np
 
-        torch, sampler = self.torch, Sampler(sampling)
+        torch, sampler = self.torch, Sampler(sampling, without_text=self.tokens.without_text)
         budget = min(sampling.max_tokens, self.info.context - len(request.tokens))
         answers = [_Answer(sample, uniforms(sampling.seed, request.row, sample, budget)) for sample in samples]
         ids = torch.tensor([request.tokens] * len(answers), device=self.device)

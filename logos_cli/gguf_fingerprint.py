@@ -1,4 +1,4 @@
-"""The fingerprint of a GGUF file that this tool did not write, or that was changed since: header, data, all parts.
+"""The fingerprint of a GGUF file that this tool did not write, or that was changed since: header and data.
 
 Up to 64 MB all of the data counts, of larger files pages of every tensor, evenly spread: two fine-tunes of one shape differ
 in them, and gigabytes are not read. What was read is remembered under the file's inode, size and times.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,6 @@ from logos_cli.gguf_seal import data_sha256
 
 WHOLE = 64 << 20  # bytes of data that are read whole
 _PAGE, _PAGES = 4096, 16  # of each tensor of larger files
-_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
 
 class Placed(Protocol):
@@ -65,18 +63,3 @@ def _sampled(path: Path, data_start: int, tensors: Iterable[Placed]) -> str:
                 stream.seek(data_start + tensor.offset + at)
                 digest.update(stream.read(min(_PAGE, tensor.nbytes - at)))
     return digest.hexdigest()
-
-
-def other_parts(path: Path, count: int) -> list[Path]:
-    """The other files of a model that `gguf-split` cut into `count`. Raises ModelFileError for one that is missing."""
-    if count < 2:
-        return []
-    found = _PART.search(path.name)
-    if not found or int(found[2]) != count:
-        raise ModelFileError(f"{path}: part of a model in {count} files, whose names must end in -00001-of-{count:05}.gguf")
-    stem = path.name[: found.start()]
-    parts = [path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
-    missing = [part for part in parts if not part.is_file()]
-    if missing:
-        raise ModelFileError(f"{missing[0]} is missing: {path.name} is one of {count} parts of a model; bring all of them")
-    return [part for part in parts if part.name != path.name]

@@ -6,9 +6,9 @@ Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import Any
 
 from logos_cli.errors import ModelFileError
 from logos_cli.files import is_lfs_pointer
-from logos_cli.gguf_fingerprint import fingerprint, other_parts
+from logos_cli.gguf_fingerprint import fingerprint
 from logos_cli.gguf_seal import HEADER, header_sha256
 
 MAGIC = b"GGUF"
@@ -26,7 +26,17 @@ MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 CONTROL, USER_DEFINED = 3, 4  # types of added tokens
+UNUSED = 5  # type of a row of the embedding that no token belongs to
 TRIM_IDS = "logos.trim.ids"  # key of a trimmed vocabulary: each token's id in the whole one
+ENDS = "logos.tokenizer.ends"  # key: the ids at which a generation stops
+GUESSED = "names no pre-tokenizer (tokenizer.ggml.pre), so texts may be cut otherwise than in training; convert it again"
+TEXT_RULES = "logos.tokenizer.text"  # key: what is done to a text before it is split, as JSON
+# What a GGUF can hold beside a model (general.type; gguf-py, constants.py).
+_OTHER_KINDS = {
+    "imatrix": "an importance matrix, made while calibrating",
+    "adapter": "a LoRA adapter, not a whole model: merge it into its base",
+    "mmproj": "the part of a model that reads images",
+}
 _MOST_KEYS, _MOST_TENSORS, _MOST_DIMS = 100_000, 1_000_000, 4
 _LONGEST = (
     64 << 20
@@ -84,6 +94,11 @@ class GgufHeader:
         return frozenset(text for text, kind in zip(tokens, types, strict=True) if kind in (CONTROL, USER_DEFINED))
 
     @property
+    def guesses_pieces(self) -> bool:
+        """Whether no key says how text is cut before BPE: files of before 2024 have none, and llama.cpp takes a default."""
+        return self.text("tokenizer.ggml.model") == "gpt2" and not self.text("tokenizer.ggml.pre")
+
+    @property
     def elements(self) -> int:
         return sum(tensor.elements for tensor in self.tensors)
 
@@ -99,13 +114,10 @@ class GgufHeader:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Written at convert; of a foreign file the hash of header and data, of all its parts. Raises ModelFileError."""
+        """Written at convert; of a foreign file the hash of header and data. Raises ModelFileError."""
         if self.sealed:
             return self.text("logos.fingerprint")
-        own = fingerprint(self.path, self.sha256, self.data_start, self.tensors)
-        others = [read_header(part) for part in other_parts(self.path, self.integer("split.count"))]
-        parts = [fingerprint(one.path, one.sha256, one.data_start, one.tensors) for one in others]
-        return hashlib.sha256(" ".join([own, *parts]).encode()).hexdigest() if parts else own
+        return fingerprint(self.path, self.sha256, self.data_start, self.tensors)
 
     @property
     def scheme(self) -> str:
@@ -190,8 +202,8 @@ class _Cursor:
         return self.take(code)
 
 
-def read_header(path: Path) -> GgufHeader:
-    """Parse and check the header of `path`. Raises ModelFileError with the reason."""
+def read_header(path: Path, kind: str | None = "model") -> GgufHeader:
+    """Parse and check the header of a file whose general.type is `kind`, if that is given. Raises ModelFileError."""
     if path.is_dir():
         raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
     if str(path) == "-" or (path.exists() and not path.is_file()):
@@ -203,17 +215,36 @@ def read_header(path: Path) -> GgufHeader:
                     raise ModelFileError(f"{path}: a Git LFS pointer, not the model; run: git lfs pull")
                 raise ModelFileError(f"{path}: not a GGUF file; make one with: logos convert CHECKPOINT -o model.gguf")
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _parse(path, data)
+                return _parse(path, data, kind)
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}; give a GGUF file, or the word nano") from error
 
 
-def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
+def check_purpose(path: Path, keys: Mapping[str, Any], wanted: str | None) -> None:
+    """Raise ModelFileError for a file of another kind than `wanted`, and for a part of a model."""
+    kind = str(keys.get("general.type", "model"))
+    if wanted and kind != wanted:
+        what = _OTHER_KINDS.get(kind, f"its general.type is {kind[:40]!r}")
+        raise ModelFileError(f"{path}: {what}; give the GGUF of the {wanted} itself")
+    parts = keys.get("split.count", 1)
+    if isinstance(parts, int) and parts > 1:
+        first = re.sub(r"-\d{5}-of-(\d{5})\.gguf$", r"-00001-of-\1.gguf", str(path))
+        raise ModelFileError(
+            f"{path}: one of {parts} parts of a model; join them: llama-gguf-split --merge {first} "
+            f"{re.sub(r'-00001-of-[0-9]{5}[.]gguf$', '', first)}-whole.gguf"
+        )
+
+
+def _parse(path: Path, data: mmap.mmap, wanted: str | None) -> GgufHeader:
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
     at = _Cursor(path, data)
     at.at = 4
     version = at.take("I")
+    if int.from_bytes(version.to_bytes(4, "big"), "little") in (2, 3):
+        raise ModelFileError(
+            f"{path}: a big-endian GGUF, for other machines; convert the checkpoint here, or take its other file"
+        )
     if version not in (2, 3):
         raise ModelFileError(f"{path}: GGUF version {version}; this tool reads 2 and 3: convert it again")
     size_of_file = len(data)
@@ -227,6 +258,7 @@ def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
         if name in keys:
             raise at.damaged(f"key {name[:60]!r} twice")
         keys[name] = at.value()
+    check_purpose(path, keys, wanted)
     entries = []
     for _ in range(n_tensors):
         name, dims = at.string(1024), at.take("I")

@@ -60,7 +60,8 @@ def gguf_vocabulary(header: GgufHeader) -> Vocabulary:
     if added is None:
         raise ModelFileError(f"{header.path}: no vocabulary in its header; convert the model again")
     adds_bos = header.keys.get("tokenizer.ggml.add_bos_token")
-    name = f"{header.text('tokenizer.ggml.model')} {header.text('tokenizer.ggml.pre')}".strip()
+    pre = header.text("tokenizer.ggml.pre") or ("without a named pre-tokenizer" if header.guesses_pieces else "")
+    name = f"{header.text('tokenizer.ggml.model')} {pre}".strip()
     size = len(header.keys["tokenizer.ggml.tokens"])
     return read_vocabulary(size, set(added), name, adds_bos if isinstance(adds_bos, bool) else None)
 

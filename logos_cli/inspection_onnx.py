@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from pathlib import Path
 
-from logos_cli.errors import ModelFileError
+from logos_cli.checkpoint_config import read_json
+from logos_cli.errors import CheckpointError, ModelFileError
 from logos_cli.gguf_header import TRIM_IDS
 from logos_cli.inspection import TRIMMED, Inspection, Progress, Vocabulary, grouped, read_vocabulary, report_values
 from logos_cli.onnx_folder import OnnxFolder
@@ -62,10 +62,10 @@ def weights(folder: OnnxFolder) -> list[tuple[str, str, int, int]]:
 
 def onnx_vocabulary(folder: OnnxFolder) -> Vocabulary:
     try:
-        document = json.loads((folder.path / "tokenizer.json").read_text("utf-8"))
+        document = read_json(folder.path / "tokenizer.json")
         added = {entry["content"] for entry in document.get("added_tokens") or []}
         kind = str(document["model"].get("type", "BPE"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (CheckpointError, KeyError, TypeError, AttributeError):
         raise ModelFileError(f"{folder.path / 'tokenizer.json'}: damaged; convert the model again") from None
     return read_vocabulary(folder.config.vocabulary, added, kind, None)
 

@@ -7,7 +7,6 @@ gigabytes takes long: `logos inspect` compares its checksum too. Folders of othe
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.checkpoint import Tensor
-from logos_cli.checkpoint_config import Config, read_config
+from logos_cli.checkpoint_config import Config, read_config, read_json
 from logos_cli.errors import CheckpointError, ModelFileError
 from logos_cli.files import is_lfs_pointer
 from logos_cli.model_file import bytes_of
@@ -96,7 +95,7 @@ class OnnxFolder:
         """The model's own sampling table, task name -> settings; empty if it has none."""
         path = self.path / "logos_sampling.json"
         # One that was put there later belongs to no checksum.
-        found = json.loads(path.read_text("utf-8")) if f"logos.file.{path.name}" in self.properties else {}
+        found = read_json(path) if f"logos.file.{path.name}" in self.properties else {}
         if not isinstance(found, dict) or not all(isinstance(value, dict) for value in found.values()):
             raise ModelFileError(f"{path}: not a table of settings; convert the model again")
         return found

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Tensor
+from logos_cli.checkpoint import Tensor, too_wide
 from logos_cli.errors import CheckpointError, MissingDependency
-from logos_cli.tensor_values import as_float32
+from logos_cli.tensor_values import all_finite, as_float32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class Matrix:
         for part in self.parts:
             for start in range(0, part.shape[0], rows):
                 stop = min(start + rows, part.shape[0])
-                yield as_float32(part.rows(start, stop), part.dtype).reshape(stop - start, -1)
+                yield as_float32(part.numbers(start, stop), part.dtype).reshape(stop - start, -1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def floats(matrix: Matrix, kind: str) -> Iterator[bytes]:
 
     for part in matrix.parts:
         for start, stop in part.pieces():
-            raw = part.rows(start, stop)
+            raw = part.numbers(start, stop)
             if part.dtype == kind:
                 yield raw
                 continue
@@ -116,36 +116,54 @@ def floats(matrix: Matrix, kind: str) -> Iterator[bytes]:
             if kind == "F32":
                 yield values.tobytes()
                 continue
-            if not np.abs(values).max(initial=0) <= 65504:  # NaN too
-                raise CheckpointError(f"{part.path}: tensor {part.name} has values that f16 cannot hold; take --type f32")
-            yield values.astype(np.float16).tobytes()
+            with np.errstate(over="ignore"):
+                raw = values.astype(np.float16).tobytes()
+            if not all_finite(raw, kind):
+                raise too_wide(part, kind)
+            yield raw
+
+
+def places_of(model: OnnxModel) -> tuple[dict[str, tuple[int, int]], int]:
+    """(offset, bytes) of each initializer in the data file, and the size of that file."""
+    tensors = {tensor.name: tensor for tensor in model.proto.graph.initializer}
+    places: dict[str, tuple[int, int]] = {}
+    at = 0
+    for one in model.stored:
+        sizes = [tensor_bytes(tensors[name]) for name in one.names]
+        at += -at % (_ALIGNED if sum(sizes) >= 64 * _ALIGNED else 64)
+        for name, size in zip(one.names, sizes, strict=True):
+            places[name] = (at, size)
+            at += size
+        places |= {alias: places[name] for alias, name in one.aliases}
+    return places, at
 
 
 def write_folder(model: OnnxModel, folder: Path, progress: Callable[[int], None]) -> str:
     """Write everything into the empty `folder`; returns the fingerprint. `progress` is told the bytes written."""
-    tensors = {tensor.name: tensor for tensor in model.proto.graph.initializer}
-    places: dict[str, tuple[int, int]] = {}
+    places, _ = places_of(model)
     digest = hashlib.sha256()
     with (folder / DATA).open("wb") as stream:
         at = 0
         for one in model.stored:
-            sizes = [tensor_bytes(tensors[name]) for name in one.names]
-            padding = -at % (_ALIGNED if sum(sizes) >= 64 * _ALIGNED else 64)
-            start = at = at + write(stream, digest, b"\0" * padding)
+            start = places[one.names[0]][0]
+            end = sum(places[one.names[-1]])
+            at += write(stream, digest, b"\0" * (start - at))
             for piece in one.pieces():
                 at += write(stream, digest, piece)
                 progress(len(piece))
-            if at - start != sum(sizes):
-                raise CheckpointError(f"{folder}: {one.names[0]} gave {at - start:,} of {sum(sizes):,} bytes")
-            for name, size in zip(one.names, sizes, strict=True):
-                places[name] = (start, size)
-                start += size
-            places |= {alias: places[name] for alias, name in one.aliases}
+            if at != end:
+                raise CheckpointError(f"{folder}: {one.names[0]} gave {at - start:,} of {end - start:,} bytes")
         stream.flush()
         os.fsync(stream.fileno())
+    return write_beside_data(model, folder, places, digest.hexdigest())
+
+
+def write_beside_data(model: OnnxModel, folder: Path, places: dict[str, tuple[int, int]], data_sha256: str) -> str:
+    """Write graph and side files; returns the fingerprint."""
+    tensors = {tensor.name: tensor for tensor in model.proto.graph.initializer}
     for name, (offset, size) in places.items():
         refer(tensors[name], offset, size)
-    properties = {**model.properties, "logos.data_sha256": digest.hexdigest()}
+    properties = {**model.properties, "logos.data_sha256": data_sha256}
     for name in SIDE_FILES:
         if (model.side_files / name).is_file():
             content = (model.side_files / name).read_bytes()

@@ -153,8 +153,12 @@ def _largest_of_row(row: npt.NDArray[np.float32], k: int) -> Ints:
 class Sampler:
     """Draws tokens from the logits [B, V] of B slots, one or more from each. A row's draws depend on that row alone."""
 
-    def __init__(self, settings: Sampling, threads: int = 1) -> None:
+    def __init__(self, settings: Sampling, threads: int = 1, without_text: Sequence[int] = ()) -> None:
+        """`without_text`: ids that are never drawn, since no token belongs to them."""
+        import numpy as np
+
         self.settings, self.threads = settings, threads
+        self.without_text = np.array(without_text, np.int64)
         self._pool: ThreadPoolExecutor | None = None
 
     def draw(self, logits: Floats, seen: Sequence[Ints], u: Doubles, rows: Ints | None = None) -> tuple[Ints, Floats]:
@@ -202,7 +206,10 @@ class Sampler:
             where = (np.repeat(np.arange(len(seen)), [len(ids) for ids in seen]), np.concatenate(seen))
             raw = logits[where]
             logits[where] = np.where(raw > 0, raw / penalty, raw * penalty)
+        barred = logits[:, self.without_text]
+        logits[:, self.without_text] = -np.inf
         tokens = self._choose(logits, u, rows)
+        logits[:, self.without_text] = barred
         if where is not None:
             logits[where] = raw
         return tokens, (logits[rows, tokens] - total[rows]).astype(np.float32)

@@ -87,7 +87,7 @@ def read_imatrix(path: Path) -> Imatrix:
     with path.open("rb") as stream:
         if stream.read(4) != MAGIC:
             return _read_legacy(path)
-    header = read_header(path)
+    header = read_header(path, kind=None)
     if header.text("general.type") != _KIND:
         raise ModelFileError(f"{path}: a GGUF file, but not an importance matrix; name one that logos or llama-imatrix wrote")
     tensors = {tensor.name: tensor for tensor in header.tensors}

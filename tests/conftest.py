@@ -31,6 +31,7 @@ from logos_cli.engine import Engine, EngineSettings, open_engine
 from logos_cli.grammar import MARKERS
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
+from logos_cli.tokens import Tokens
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
 
@@ -153,6 +154,10 @@ def tokenizer() -> Tokenizer:
 def tiny(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
     """The tiny checkpoint, bf16, untied head."""
     return write_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint", tokenizer)
+
+
+def tokens_of(checkpoint: Path) -> Tokens:
+    return Tokens(checkpoint, Checkpoint.open(checkpoint).config.vocabulary)
 
 
 def convert(checkpoint: Path, out: Path, scheme: str) -> Path:

@@ -16,6 +16,7 @@ from reference import load_tensors
 
 from logos_cli.checkpoint import PIECE, Checkpoint, Tensor
 from logos_cli.errors import CheckpointError
+from logos_cli.tokens import Tokens
 
 
 @pytest.fixture
@@ -149,3 +150,34 @@ def test_a_tied_head_must_be_the_embedding(tmp_path: Path) -> None:
         Checkpoint.open(folder).check_tied_head()
     write_checkpoint(tmp_path / "t", build_tokenizer(), tied=True)
     Checkpoint.open(tmp_path / "t").check_tied_head()
+
+
+def test_folders_that_lead_to_a_checkpoint(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A LoRA adapter, a repository's name, the hub's cache of one."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="fetch it: logos pull LOGOS-Hub/LOGOS-pretrain-1B"):
+        Checkpoint.open(Path("LOGOS-Hub/LOGOS-pretrain-1B"))
+    lora = tmp_path / "lora"
+    lora.mkdir()
+    (lora / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "LOGOS-Hub/LOGOS-pretrain-1B"}))
+    with pytest.raises(CheckpointError, match="a LoRA adapter of LOGOS-Hub/LOGOS-pretrain-1B, not a whole model; merge it"):
+        Checkpoint.open(lora)
+    cache = tmp_path / "models--LOGOS-Hub--LOGOS-pretrain-1B"
+    (cache / "snapshots").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match="fetch it: logos pull LOGOS-Hub/LOGOS-pretrain-1B"):
+        Checkpoint.open(cache)
+    for revision in ("abc", "def"):
+        shutil.copytree(copy, cache / "snapshots" / revision)
+    with pytest.raises(CheckpointError, match=r"give its snapshot: .*/snapshots/"):
+        Checkpoint.open(cache)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("abc")
+    with pytest.raises(CheckpointError, match=r"give its snapshot: .*/snapshots/abc"):
+        Checkpoint.open(cache)
+
+
+def test_a_byte_order_mark_is_no_damage(copy: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (copy / name).write_bytes(b"\xef\xbb\xbf" + (copy / name).read_bytes())
+    opened = Checkpoint.open(copy)
+    assert Tokens(copy, opened.config.vocabulary).bos is not None

@@ -6,10 +6,10 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import gguf
-import numpy as np
 import pytest
+from conftest import Run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -122,23 +122,35 @@ def test_a_foreign_files_fingerprint_covers_its_data(
         assert read_header(path).fingerprint != first.fingerprint
 
 
-def test_all_parts_of_a_split_file_count(tmp_path: Path, private_cache: Path) -> None:
-    def part(number: int, value: int) -> Path:
-        path = tmp_path / f"m-{number:05}-of-00002.gguf"
-        writer = gguf.GGUFWriter(path, "llama")
-        writer.add_uint16("split.no", number - 1)
-        writer.add_uint16("split.count", 2)
-        writer.add_tensor(f"t{number}", np.full(32, value, np.float32))
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        return path
+def test_other_kinds_of_files_are_named(tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
+    def text(name: bytes, value: bytes) -> bytes:
+        return key(name, 8, struct.pack("<Q", len(value)) + value)
 
-    first, second = part(1, 1), part(2, 2)
-    before = read_header(first).fingerprint
-    part(2, 3)
-    assert read_header(first).fingerprint != before
-    second.unlink()
-    with pytest.raises(ModelFileError, match=r"m-00002-of-00002\.gguf is missing"):
-        _ = read_header(first).fingerprint
+    cases = {
+        "an importance matrix": header(keys=1, body=text(b"general.type", b"imatrix")),
+        "a LoRA adapter": header(keys=1, body=text(b"general.type", b"adapter")),
+        "general.type is 'clock'": header(keys=1, body=text(b"general.type", b"clock")),
+        "big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(32),
+    }
+    for says, data in cases.items():
+        (tmp_path / "m.gguf").write_bytes(data)
+        with pytest.raises(ModelFileError, match=says):
+            read_header(tmp_path / "m.gguf")
+    path = tmp_path / "m-00002-of-00003.gguf"
+    path.write_bytes(header(keys=1, body=key(b"split.count", 2, struct.pack("<H", 3))))
+    with pytest.raises(ModelFileError, match="one of 3 parts") as error:
+        read_header(path)
+    assert f"--merge {tmp_path}/m-00001-of-00003.gguf {tmp_path}/m-whole.gguf" in str(error.value)
+
+
+def test_a_guessed_pre_tokenizer_is_said(
+    logos_here: Callable[..., Run], tmp_path: Path, tiny_gguf: Callable[[str], Path], open_model: Any
+) -> None:
+    """As converters of before 2024 wrote it."""
+    raw, name = tiny_gguf("bf16").read_bytes(), b"tokenizer.ggml.pre"
+    assert raw.count(name) == 1
+    (tmp_path / "old.gguf").write_bytes(raw.replace(name, b"tokenizer.ggml.xxx"))
+    notes: list[str] = []
+    open_model(tmp_path / "old.gguf", note=notes.append)
+    assert any("names no pre-tokenizer" in note for note in notes)
+    assert "gpt2 without a named pre-tokenizer" in logos_here("inspect", tmp_path / "old.gguf", "--quick").out

@@ -29,6 +29,7 @@ LEVELS = {
     "logos_cli.onnx_": 2,
     "logos_cli.model_file": 2,
     "logos_cli.checkpoint": 2,
+    "logos_cli.tokens": 2,
     "logos_cli.nano": 1,
     "logos_cli": 1,
     "logos_cli.quant.schemes": 1,

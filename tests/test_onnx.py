@@ -218,6 +218,14 @@ def test_a_graph_named_instead_of_its_folder(logos: Logos, copied: Path) -> None
     assert done.code == 1 and f"name the folder it lies in, {copied}" in done.err
 
 
+@pytest.mark.parametrize("scheme", ["f32", "f16", "int8", "int4"])
+def test_a_dry_run_says_the_size(logos_here: Logos, tmp_path: Path, onnx_folder: Folder, scheme: str) -> None:
+    done = logos_here("convert", "nano", "--to", "onnx", "-o", tmp_path / "out", "--type", scheme, "--dry-run", "--json")
+    assert done.code == 0 and not (tmp_path / "out").exists() and "nothing was written" in done.err
+    real = sum(path.stat().st_size for path in onnx_folder(nano_checkpoint(), scheme).iterdir())
+    assert json.loads(done.out)["bytes"] == real
+
+
 def test_outputs_that_are_refused(logos: Logos, tmp_path: Path, onnx_folder: Folder) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
@@ -229,7 +237,7 @@ def test_outputs_that_are_refused(logos: Logos, tmp_path: Path, onnx_folder: Fol
     for arguments, says in (
         (("--to", "onnx", "--type", "q4_k_m"), "f32, f16, int8, int4"),
         (("--to", "onnx", "--type", "bf16"), "f32, f16, int8, int4"),
-        (("--to", "onnx", "--dry-run"), "GGUF only"),
+        (("--to", "onnx", "--portable", "--dry-run"), "leave out --portable"),
         (("--portable",), "--to onnx"),
         (("--to", "onnx", "--portable", "--type", "int4"), "f32 or int8"),
         (("--to", "onnx", "--activations", "f16"), "int8 or int4"),
@@ -256,8 +264,10 @@ def test_numbers_that_are_none_are_not_packed(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(values.tobytes())
     matrix = Matrix((Tensor("w", (4, 64), "F32", tmp_path / "w", 0, 1024),))
     for bits in (4, 8):
-        with pytest.raises(CheckpointError, match="NaN or infinity in w"):
+        with pytest.raises(CheckpointError, match="tensor w has a NaN or an infinity among rows 0 to 3"):
             list(quantized_bytes(matrix, bits, 1))
+    values[2, 7] = 1e6
+    (tmp_path / "w").write_bytes(values.tobytes())
     with pytest.raises(CheckpointError, match="f16 cannot hold"):
         list(floats(matrix, "F16"))
 

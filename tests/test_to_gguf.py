@@ -14,11 +14,11 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from conftest import build_tokenizer, convert, write_checkpoint
+from conftest import build_tokenizer, convert, tokens_of, write_checkpoint
 from reference import frequencies, load_tensors
 
 from logos_cli.checkpoint import Checkpoint
-from logos_cli.convert.gguf_vocab import LLAMA3, QWEN2, read_vocab
+from logos_cli.convert.gguf_vocab import LLAMA3, QWEN2, GgufVocab, read_vocab
 from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.convert.to_gguf import plan, to_gguf
 from logos_cli.convert.verify import verify_data, verify_tokenizer
@@ -93,15 +93,19 @@ def test_a_thousand_texts_tokenize_alike(tmp_path: Path, pattern: str | None, ig
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(pattern, ignore_merges))
     out = convert(folder, tmp_path / "m.gguf", "bf16")
     assert read_header(out).text("tokenizer.ggml.pre") == name
-    verify_tokenizer(out, folder / "tokenizer.json", count=1000)
+    verify_tokenizer(out, tokens_of(folder), count=1000)
 
 
 def test_a_wrong_tokenizer_is_noticed(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(LLAMA3, True))
     out = convert(folder, tmp_path / "m.gguf", "bf16")
-    build_tokenizer(QWEN2, False).save(str(tmp_path / "other.json"))
-    with pytest.raises(TokenizerError, match="differently"):
-        verify_tokenizer(out, tmp_path / "other.json")
+    other = write_checkpoint(tmp_path / "other", build_tokenizer(QWEN2, False))
+    with pytest.raises(TokenizerError, match=r"llama\.cpp reads .* otherwise: its token [0-9]+ is '.*', in tokenizers '"):
+        verify_tokenizer(out, tokens_of(other))
+    document = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(document | {"post_processor": None}))
+    with pytest.raises(TokenizerError, match=r"otherwise: its token 1 is '<.begin_of_text.>'"):
+        verify_tokenizer(out, tokens_of(folder))
 
 
 def test_unknown_vocabularies_are_refused(tmp_path: Path) -> None:
@@ -113,9 +117,9 @@ def test_unknown_vocabularies_are_refused(tmp_path: Path) -> None:
         read_vocab(Checkpoint.open(lacking))
     small = write_checkpoint(tmp_path / "small", build_tokenizer())
     document = json.loads((small / "tokenizer.json").read_text())
-    document["added_tokens"][-1]["id"] = 99_999
+    document["model"]["vocab"]["CCCCCCCCCCCCCCCCCCCC"] = 99_999
     (small / "tokenizer.json").write_text(json.dumps(document))
-    with pytest.raises(TokenizerError, match="has id 99999"):
+    with pytest.raises(TokenizerError, match="has id 99999, but the embedding has"):
         read_vocab(Checkpoint.open(small))
 
 
@@ -144,13 +148,18 @@ def test_equal_checkpoints_have_equal_fingerprints(tiny: Path, tmp_path: Path) -
 def test_the_fingerprint_covers_what_changes_an_answer(tiny: Path, tmp_path: Path) -> None:
     opened = Checkpoint.open(tiny)
 
-    def made(**changes: Any) -> str:
-        return to_gguf(opened, replace(read_vocab(opened), **changes), tmp_path / "m", "bf16", lambda _: None)
+    def made(vocab: GgufVocab) -> str:
+        return to_gguf(opened, vocab, tmp_path / "m", "bf16", lambda _: None)
+
+    def other(**changes: int | None) -> GgufVocab:
+        vocab = read_vocab(opened)
+        for name, value in changes.items():
+            setattr(vocab.tokens, name, value)
+        return vocab
 
     vocab = read_vocab(opened)
-    other_end, other_types = read_vocab(opened).special, [1, *vocab.types[1:]] if vocab.types[0] != 1 else [3, *vocab.types[1:]]
-    other_end.special_token_ids["eos"] = 7
-    prints = [made(), made(adds_bos=not vocab.adds_bos), made(types=other_types), made(special=other_end)]
+    types = [1, *vocab.types[1:]] if vocab.types[0] != 1 else [3, *vocab.types[1:]]
+    prints = [made(vocab), made(other(bos=None)), made(other(end=7)), made(replace(vocab, types=types))]
     assert len(set(prints)) == 4
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BOS, PAD, Run, build_tokenizer, write_checkpoint
+from conftest import BOS, PAD, Run, build_tokenizer, tokens_of, write_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_alphabet import smiles
@@ -28,6 +28,7 @@ from logos_cli.gguf_header import TRIM_IDS, read_header
 from logos_cli.grammar import MARKERS
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
+from logos_cli.tokens import Tokens
 
 KINDS = {"llama3": (LLAMA3, True), "smaug": (LLAMA3, False), "qwen": (QWEN2, False), "gpt2": (None, False)}
 
@@ -99,12 +100,12 @@ def test_exactly_the_tokens_of_the_grammar_are_kept(checkpoint: Path, pair: Any)
         config = json.loads((found.path / "config.json").read_text())
         assert kept[config["eos_token_id"]] == whole.token_to_id("<|end_of_text|>") and config["vocab_size"] == len(kept)
         assert whole.encode("C").ids[0] == kept[cut.encode("C").ids[0]] == whole.token_to_id(BOS)
-        verify_trim(checkpoint, found)
+        verify_trim(tokens_of(checkpoint), found)
 
 
 def converted(checkpoint: Checkpoint, out: Path, scheme: str) -> Path:
     to_gguf(checkpoint, read_vocab(checkpoint), out, scheme, lambda _: None)
-    verify_tokenizer(out, checkpoint.path / "tokenizer.json", checkpoint.kept is not None, 200)
+    verify_tokenizer(out, Tokens(checkpoint.path, checkpoint.config.vocabulary), checkpoint.kept is not None, 200)
     return out
 
 
@@ -171,7 +172,7 @@ def test_an_unknown_post_processor_is_refused(tiny: Path, tmp_path: Path) -> Non
     document = json.loads((tmp_path / "tokenizer.json").read_text())
     document["post_processor"] = {"type": "BertProcessing", "sep": ["x", 5], "cls": ["y", 6]}
     (tmp_path / "tokenizer.json").write_text(json.dumps(document))
-    with pytest.raises(TokenizerError, match="BertProcessing"), trimmed(Checkpoint.open(tmp_path)):
+    with pytest.raises(TokenizerError, match="appends & to every prompt"), trimmed(Checkpoint.open(tmp_path)):
         pass
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,10 @@ from logos_cli.errors import LogosError, UsageError
 
 if TYPE_CHECKING:
     from logos_cli.checkpoint import Checkpoint
+    from logos_cli.convert.gguf_vocab import GgufVocab
+    from logos_cli.convert.to_gguf import PlannedTensor
     from logos_cli.quant.schemes import Scheme
+    from logos_cli.tokens import Tokens
 
 
 class Activations(StrEnum):
@@ -74,13 +76,16 @@ def convert(
     check_name(out, to.value, "give --to, or another name")
     folder = nano_checkpoint() if checkpoint == NANO else Path(checkpoint)
     if to is Target.onnx:
-        if dry_run:
-            raise UsageError("--dry-run knows GGUF only; leave out --to onnx")
+        from logos_cli.commands.onnx_output import estimate_onnx
+
+        if portable and dry_run:
+            raise UsageError("--dry-run does not know portable exports; leave out --portable")
         if portable:
             to_portable_folder(Checkpoint.open(folder), type or "f32", out, as_json)
             return
         with vocabulary_of(Checkpoint.open(folder), trim_vocab) as source:
-            to_folder(source, type or "f32", activations is Activations.f16, out, threads, as_json)
+            make = estimate_onnx if dry_run else to_folder
+            make(source, type or "f32", activations is Activations.f16, out, threads, as_json)
         return
     scheme = scheme_named(type or "bf16")
     check_output(out)
@@ -97,13 +102,14 @@ def vocabulary_of(checkpoint: Checkpoint, trim: bool) -> Iterator[Checkpoint]:
     from logos_cli.console import note
     from logos_cli.convert.trim import trimmed
     from logos_cli.convert.verify import verify_trim
+    from logos_cli.tokens import Tokens
 
     if not trim:
         yield checkpoint
         return
     check_manifest(checkpoint)  # of the whole folder: the cut one has other files
     with trimmed(checkpoint) as found:
-        verify_trim(checkpoint.path, found)
+        verify_trim(Tokens(checkpoint.path, checkpoint.config.vocabulary), found)
         note(f"vocabulary: {found.config.vocabulary:,} of {checkpoint.config.vocabulary:,} tokens kept")
         yield found
 
@@ -128,6 +134,7 @@ def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bo
     from logos_cli.files import atomic_folder
     from logos_cli.model_file import bytes_of
     from logos_cli.onnx_model import OWN_FILES
+    from logos_cli.tokens import Tokens
 
     if type not in ("f32", "int8"):
         raise UsageError(
@@ -136,6 +143,8 @@ def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bo
     load_optimum()
     check_manifest(checkpoint)
     checkpoint.check_tied_head()
+    Tokens(checkpoint.path, checkpoint.config.vocabulary).check_markers()
+    checkpoint.check_numbers()
     note("exporting through optimum; this takes a minute or two and needs twice the model's size in memory")
     with atomic_folder(out, OWN_FILES) as beside:
         to_portable(checkpoint, type, beside)
@@ -170,21 +179,36 @@ def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None
 def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     """Write `target` and read it back: its data against the checkpoint, its tokenizer against the original."""
     from logos_cli.console import progress
-    from logos_cli.convert.gguf_vocab import read_vocab
-    from logos_cli.convert.to_gguf import plan, to_gguf
+    from logos_cli.convert.to_gguf import to_gguf
     from logos_cli.convert.verify import verify_data, verify_tokenizer
 
-    check_manifest(checkpoint)
-    checkpoint.check_tied_head()
-    check_sampling(checkpoint)
-    vocab = read_vocab(checkpoint)
-    planned = plan(checkpoint, scheme)
+    vocab, planned = prepared(checkpoint, scheme)
     total = sum(tensor.nbytes for tensor in planned)
     with progress(f"converting to {scheme}", total, "bytes") as bar:
         to_gguf(checkpoint, vocab, target, scheme, bar.advance)
     with progress("reading back", total, "bytes") as bar:
         verify_data(target, checkpoint, planned, bar.advance)
-    verify_tokenizer(target, checkpoint.path / "tokenizer.json", checkpoint.kept is not None)
+    verify_tokenizer(target, vocab.tokens, checkpoint.kept is not None)
+
+
+def prepared(checkpoint: Checkpoint, scheme: str) -> tuple[GgufVocab, list[PlannedTensor]]:
+    """What will be written, once all but the weights is checked."""
+    from logos_cli.convert.gguf_vocab import read_vocab
+    from logos_cli.convert.to_gguf import plan
+
+    check_manifest(checkpoint)
+    checkpoint.check_tied_head()
+    check_sampling(checkpoint)
+    vocab = read_vocab(checkpoint)
+    say_ignored(vocab.tokens)
+    return vocab, plan(checkpoint, scheme)
+
+
+def say_ignored(tokens: Tokens) -> None:
+    from logos_cli.console import note
+
+    for text in tokens.notes:
+        note(f"{tokens.path}: {text}")
 
 
 def check_manifest(checkpoint: Checkpoint) -> None:
@@ -219,28 +243,43 @@ def check_sampling(checkpoint: Checkpoint) -> None:
 
 
 def estimate(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None, as_json: bool) -> None:
-    """Say what `write` would take. Sizes are exact: llama.cpp's own dry run over the header the file will have."""
+    """Check all that `write` checks, every weight too, and say what it would take. Sizes are exact: llama.cpp's own dry run
+    over the header the file will have."""
     from tempfile import TemporaryDirectory
 
     from gguf import GGMLQuantizationType
 
-    from logos_cli.console import note, size
-    from logos_cli.convert.estimate import estimate_unquantized, seconds_to_quantize
-    from logos_cli.convert.to_gguf import native_scheme
+    from logos_cli.console import progress
+    from logos_cli.convert.estimate import SPARSE, estimate_unquantized, seconds_to_quantize
+    from logos_cli.convert.to_gguf import data_of, native_scheme
+    from logos_cli.convert.verify import verify_tokenizer
     from logos_cli.quant.quantize_gguf import MEMORY, planned_size
 
+    between = native_scheme(checkpoint) if scheme.quantized else scheme.name
+    vocab, planned = prepared(checkpoint, between)
+    with progress("checking the weights", sum(tensor.nbytes for tensor in planned), "bytes") as bar:
+        for tensor in planned:
+            for piece in data_of(tensor, checkpoint.config):
+                bar.advance(len(piece))
     with TemporaryDirectory() as folder:
-        first = estimate_unquantized(checkpoint, native_scheme(checkpoint) if scheme.quantized else scheme.name, Path(folder))
+        first = estimate_unquantized(checkpoint, between, Path(folder))
+        verify_tokenizer(Path(folder) / SPARSE, vocab.tokens, checkpoint.kept is not None)
         total = disk = first.bytes
         memory, seconds = first.memory, first.seconds
         if scheme.quantized:
-            report = planned_size(Path(folder) / "sparse.gguf", scheme)
+            report = planned_size(Path(folder) / SPARSE, scheme)
             total, disk = report.bytes_after, first.bytes + report.bytes_after
             memory = first.bytes + MEMORY
-            elements = sum(math.prod(tensor.shape) for tensor in checkpoint.tensors.values())
+            elements = sum(tensor.elements for tensor in checkpoint.tensors.values())
             seconds += seconds_to_quantize(elements, GGMLQuantizationType[scheme.main], threads)
+    say_estimate(out, scheme.name, total, disk, memory, seconds, as_json)
+
+
+def say_estimate(out: Path, scheme: str, total: int, disk: int, memory: int, seconds: float, as_json: bool) -> None:
+    from logos_cli.console import note, size
+
     if as_json:
-        found = {"out": str(out), "scheme": scheme.name, "bytes": total, "disk_bytes": disk, "memory_bytes": memory}
+        found = {"out": str(out), "scheme": scheme, "bytes": total, "disk_bytes": disk, "memory_bytes": memory}
         sys.stdout.write(json.dumps({**found, "seconds": round(seconds, 1)}, indent=2) + "\n")
-    note(f"{out}: {scheme.name}, {size(total)}; {size(disk)} of disk while it is made")
+    note(f"{out}: {scheme}, {size(total)}; {size(disk)} of disk while it is made")
     note(f"memory: at most {size(memory)}; time: about {seconds:.0f} s on this machine and the disk's own; nothing was written")
