@@ -262,13 +262,16 @@ class Slots:
         self.work.prompt_tokens += len(prompt)
 
     def _close_holes(self) -> None:
-        """The last slot moves into a free one."""
-        while (place := next((i for i, slot in enumerate(self.slots) if slot.ended), None)) is not None:
+        """The last slot that has work moves into the first that has none."""
+        for place in range(len(self.slots)):
+            while self.slots and self.slots[-1].ended:
+                self.slots.pop()
             last = len(self.slots) - 1
-            slot = self.slots.pop()
-            if place != last:
+            if place >= last:
+                return
+            if self.slots[place].ended:
                 self._copy(last, place)
-                self.slots[place] = slot
+                self.slots[place] = self.slots.pop()
                 self.tokens[place], self.positions[place] = self.tokens[last], self.positions[last]
 
     # Decoding

@@ -67,6 +67,14 @@ def test_rows_decoded_are_the_distinct_beginnings(open_nano: Callable[..., Engin
     assert work.prompt_tokens == sum(len(r.tokens) for r in asked(engine, [0]))
 
 
+def test_streams_are_copied_only_where_samples_part(open_nano: Callable[..., Engine]) -> None:
+    """Every answer ends at its length, all at once: nothing has to move then."""
+    engine = open_nano()
+    drawn = Sampling(temperature=2.0, top_k=0, max_tokens=5)
+    found = [g for g in engine.generate(asked(engine, range(32), PRODUCTS[:1]), drawn, None) if g]
+    assert 0 < engine.work.copies == len({g.tokens[:-1] for g in found}) - 1
+
+
 def test_greedy_samples_are_one_answer(open_nano: Callable[..., Engine]) -> None:
     engine = open_nano()
     found = answers(engine, asked(engine, range(9), PRODUCTS[:1]), replace(NUCLEUS, temperature=0.0))
