@@ -6,11 +6,13 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import select
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 LONGEST_LINE = 1_000_000  # characters; longer lines give an error row without being kept
+PATIENCE = 1.0  # seconds
 FIRST_LINES = 4  # lines by which a format is known: an SDF's counts line is the fourth
 _LONGEST_START = 64 * 1024  # bytes of comments that may stand before them
 PACKED = (".gz", ".bz2", ".xz")
@@ -108,7 +111,7 @@ def standard_input() -> BinaryIO:
     """stdin as a stream of our own: a thread may still wait for it when Python ends and locks its own one."""
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
-    except (OSError, ValueError):  # not a file: another program of this process has put something in its place
+    except (OSError, ValueError, AttributeError):  # not a file: another program of this process has put something in its place
         return sys.stdin.buffer
 
 
@@ -125,16 +128,23 @@ def told(path: str, after: str = "") -> Iterator[None]:
         raise InputError(f"{path}: {error.strerror or error}; give a readable file, or - for stdin") from error
 
 
-def first_lines(path: str, stream: io.BufferedIOBase) -> tuple[bytes, io.BufferedIOBase]:
+def first_lines(
+    path: str, stream: io.BufferedIOBase, clear: Callable[[list[bytes]], bool] = lambda _: False
+) -> tuple[bytes, io.BufferedIOBase]:
     """(the first four lines that are no `#` comments and what stands before them, the stream from its beginning).
 
     A pipe is waited for until they are there or it ends, so that a format does not depend on how its bytes trickle in: any
-    first line may be an SDF's title. Only a line that is a JSON object decides alone.
+    first line may be an SDF's title. Only a line that is a JSON object decides alone, and lines that are `clear` when
+    nothing follows them for a second: who wrote them waits for an answer.
     """
     lines: list[bytes] = []
     counted = size = 0
     with told(path):
-        while counted < FIRST_LINES and size < _LONGEST_START and (line := stream.readline(LONGEST_LINE)):
+        while counted < FIRST_LINES and size < _LONGEST_START:
+            if counted and clear(lines) and silent(stream):
+                break
+            if not (line := stream.readline(LONGEST_LINE)):
+                break
             lines.append(line)
             size += len(line)
             counted += 0 if line.startswith(b"#") else 1 + line.count(b"\r", 0, -2)
@@ -142,6 +152,21 @@ def first_lines(path: str, stream: io.BufferedIOBase) -> tuple[bytes, io.Buffere
                 break  # JSON lines, which nothing else begins like
     start = b"".join(lines)
     return start, io.BufferedReader(_Ahead(start, stream))
+
+
+def silent(stream: io.BufferedIOBase) -> bool:
+    """Whether a pipe brings nothing for a second."""
+    if not isinstance(stream, io.BufferedReader) or not isinstance(stream.raw, io.FileIO):
+        return False  # packed, or bytes in memory
+    with suppress(OSError, ValueError):  # what select does not know is a file, and never silent
+        os.set_blocking(stream.fileno(), False)
+        try:
+            if stream.peek(1):
+                return False  # read ahead already
+        finally:
+            os.set_blocking(stream.fileno(), True)
+        return not select.select([stream], [], [], PATIENCE)[0]
+    return False
 
 
 def all_bytes(path: str, stream: io.BufferedIOBase, most: int) -> bytes:

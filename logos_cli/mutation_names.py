@@ -51,6 +51,8 @@ def written(name: str) -> str | None:
     """A variant's name as it is read, also in a structure's own numbers (`A:S195A+@7V`); None if it is none."""
     if plain := one_letter(name):
         return plain
+    if other_change(name):
+        return None  # A2fs is no S at 2F
     own = capitals(name)
     return own if all(OWN.fullmatch(part) for part in own.split("+")) else None
 

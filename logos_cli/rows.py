@@ -13,13 +13,14 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from logos_cli.binary_cif import looks_like_binary_cif
 from logos_cli.errors import InputError, UsageError
 from logos_cli.foreign_format import refuse_foreign
-from logos_cli.lines import Blank, Line, first_lines, lines_of, open_bytes, plain_name
+from logos_cli.lines import Blank, Line, decode, first_lines, lines_of, open_bytes, plain_name
 from logos_cli.row import Reading, Row
 from logos_cli.rows_alignment import alignment_rows, chain_lengths
 from logos_cli.rows_fasta import fasta_rows
@@ -29,6 +30,7 @@ from logos_cli.rows_smi import SUFFIXES, smi_rows
 from logos_cli.rows_structure import folder_rows, listed_rows, looks_like_structure, structure_rows
 from logos_cli.rows_table import delimiter_of, headerless_delimiter, pocket_cell, table_rows
 from logos_cli.sequence_formats import refuse_no_sequences, refuse_unread, without_comments
+from logos_cli.smiles_text import parses
 from logos_cli.structure_folder import looks_like_structure_table
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
@@ -57,7 +59,7 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         yield from folder_rows(path, reading)
         return
     with open_bytes(path) as raw:
-        start, stream = first_lines(path, raw)
+        start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
         name = plain_name(path)
         refuse_unread(path, name, start)
         if not looks_like_binary_cif(start):
@@ -73,6 +75,14 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
             yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
         else:
             yield from line_rows(path, stream, start, reading, blank)
+
+
+def clear(lines: list[bytes], wants: str) -> bool:
+    """Whether lines are rows of their own: each begins with a SMILES, or with a sequence."""
+    words = [text.split()[0] for line in lines if (text := decode(line)).strip() and not text.startswith("#")]
+    if wants == "sequence":
+        return all(re.fullmatch(r"[A-Za-z]{8,}\*?", word) for word in words)
+    return all(map(parses, words))
 
 
 def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Reading, blank: Blank) -> Iterator[Row]:

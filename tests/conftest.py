@@ -143,6 +143,8 @@ def save_raw(path: Path, tensors: dict[str, np.ndarray[Any, Any]], dtype: str) -
 def ctrl_c_is_heard() -> None:
     """A shell's background job starts with SIGINT ignored, and its children inherit that: tests of Ctrl-C would wait."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # nohup has the second ignored
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -291,7 +291,7 @@ def test_records_on_a_full_disk(private_cache: Path) -> None:
     done = in_namespace(
         f"{generate}; echo $?; ls -A $D; mount -o remount,size=9m $D; {generate} --resume; wc -l < $D/o.jsonl", "40k"
     )
-    assert done.stdout.split() == ["1", "o.jsonl.partial", "o.jsonl.partial.json", "150"], done.stderr
+    assert done.stdout.split() == ["1", "o.jsonl.partial", "o.jsonl.partial.json", "o.jsonl.partial.kept", "150"], done.stderr
     first = done.stderr.splitlines()[0]
     assert "o.jsonl.partial" in first and "No space left" in first and "--resume" in first
 
@@ -313,6 +313,7 @@ def test_a_read_only_place(private_cache: Path) -> None:
 def test_an_output_folder_that_is_a_file(tmp_path: Path, private_cache: Path) -> None:
     (tmp_path / "file").write_text("mine")
     out = tmp_path / "file" / "x.gguf"
-    refused(tmp_path, out.parent, ["convert", "nano", "-o", out], ["generate", "molecule", "-o", out])
+    refused(tmp_path, out.parent, ["convert", "nano", "-o", out])
+    refused(tmp_path, out.parent, ["generate", "molecule", "-o", out.with_suffix(".jsonl")])
     assert (tmp_path / "file").read_text() == "mine"
     refused(tmp_path, tmp_path, ["convert", "nano", "-o", tmp_path], ["quantize", "nano", "-o", tmp_path])

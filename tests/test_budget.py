@@ -135,7 +135,7 @@ def test_the_command(
     assert document["scheme"] == header.scheme == "mixed" and {m["name"]: m["type"] for m in document["matrices"]} == {
         name: kind for name, kind in kinds.items() if name in {m["name"] for m in document["matrices"]}
     }
-    assert len(document["matrices"]) == 44 and all(
+    assert len(document["matrices"]) == 51 and all(
         sum(t["measured"] for t in m["types"].values()) == 2 for m in document["matrices"]
     )
     assert "damage as chosen" in done.err and not list(tmp_path.glob("*.partial"))
@@ -185,7 +185,9 @@ def test_interrupted_and_resumed(tiny_gguf: Callable[[str], Path], tmp_path: Pat
     assert read_header(out).fingerprint == read_header(whole).fingerprint
     assert out.read_bytes() == whole.read_bytes() and sorted(p.name for p in tmp_path.iterdir()) == [
         "m.gguf",
+        "m.gguf.run",
         "rows.smi",
         "whole.gguf",
+        "whole.gguf.run",
     ]
     assert "is complete" in logos(*asked, "4.5", "--resume").err

@@ -24,7 +24,7 @@ from logos_cli.errors import EngineError, TokenizerError
 from logos_cli.sampling import Sampling
 
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
-DRAWN = Sampling(temperature=1.0, top_k=0, max_tokens=60)
+DRAWN = Sampling(temperature=1.5, top_k=0, max_tokens=60)
 PROMPT = "<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE><ReverseReact>"
 Folder = Callable[..., Path]
 

@@ -162,7 +162,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("ligand", '{"sequence": "MKT", "pocket": [9]}\n', "", "pocket residue 9 is out of range"),
     ("ligand", ">a\nMKT\n", "--pocket-from=STI", "needs a structure"),
     ("pocket", "HEADER    X\nATOM      1  N   ALA", "", "not a readable PDB file"),
-    ("material", "(((\n", "", "not a SMILES, even unsanitized"),
+    ("material", "(((\n", "", "no metal in ((("),
     ("expand", ">a\nMKT\n", "", "no pocket in this row"),
 ]
 

@@ -152,7 +152,7 @@ def test_inspect_and_doctor(logos: Logos, onnx_folder: Folder, monkeypatch: pyte
     shown = logos("inspect", model)
     assert shown.code == 0 and "ONNX folder" in shown.out and "data checksum" in shown.out
     found = json.loads(logos("inspect", model, "--json").out)
-    assert found["format"] == "onnx" and found["scheme"] == "int4" and found["parameters"] == 5_115_136
+    assert found["format"] == "onnx" and found["scheme"] == "int4" and found["parameters"] == 7_278_336
     kinds = {(group["kind"], group["type"]) for group in found["tensors"]}
     assert {("lm_head", "int8"), ("model.embed_tokens", "int4"), ("mlp.down_proj", "int4")} <= kinds
     monkeypatch.setenv("LOGOS_MODEL", str(model))
