@@ -161,10 +161,10 @@ def test_ctrl_c_ends_a_decode_in_the_middle(nano_int4: Path, open_model: Any, mo
 def test_short_memory_gives_fewer_slots_and_never_a_failed_run(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:
-    """KV cache of nano: 6 layers × 2 × 2 heads × 64 × 2 bytes = 3,072 bytes a token, 256 tokens a slot here."""
+    """KV cache of nano: 7 layers × 2 × 2 heads × 64 × 2 bytes = 3,584 bytes a token, 256 tokens a slot here."""
     requests = [Request(0, open_model(nano_int4).encode(PROMPT), range(20))]
     expected = generations(open_model(nano_int4), requests, DRAWN)
-    monkeypatch.setattr(engine_batching, "available_bytes", lambda: int((slots + 1) * 256 * 3072 / 0.8))
+    monkeypatch.setattr(engine_batching, "available_bytes", lambda: int((slots + 1) * 256 * 3584 / 0.8))
     notes: list[str] = []
     engine = open_model(nano_int4, note=notes.append)
     found = generations(engine, requests, DRAWN)

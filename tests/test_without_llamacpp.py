@@ -35,7 +35,7 @@ def test_onnx_needs_no_llama_cpp(bare: Logos, tmp_path: Path) -> None:
     assert bare("score", "-m", model, stdin="CCO\n").lines[0]["tokens"] == 2
     timed = bare("bench", "latency", model, "-r", "1", "-b", "1", "--new", "4", "--prompt", "16", "-n", "1")
     assert timed.code == 0 and json.loads(timed.out)["machine"]["llama_cpp_features"] == [], timed.err
-    lost = bare("bench", "accuracy", half, "--baseline", model, "--texts", "1", "--max-tokens", "16", "--no-tasks")
+    lost = bare("bench", "accuracy", half, "--baseline", model, "--texts", "2", "--max-tokens", "16", "--no-tasks")
     assert lost.code == 0 and json.loads(lost.out)["models"], lost.err
 
 

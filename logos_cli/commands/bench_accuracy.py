@@ -90,9 +90,9 @@ def accuracy(
         raise UsageError("--data needs --task: what is asked of its rows, for example retro")
     if data == "-" and resume:
         raise UsageError("--resume cannot read stdin a second time; give --data a file")
+    check_inputs(out, resume, (*models, baseline, data, novel_against))
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
-    check_inputs(out, resume, (*models, baseline, data, novel_against))
     chosen = task_named(task) if task else None
     paths = [model_path(name) for name in models]
     against = model_path(baseline)

@@ -67,9 +67,9 @@ def latency(
     from logos_cli.tasks import task_named
     from logos_cli.threads import chosen_threads
 
+    check_inputs(out, resume, (*models, data))
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
-    check_inputs(out, resume, (*models, data))
     chosen = task_named(task)
     paths = [model_path(name) for name in models]
     if len(set(paths)) < len(paths):
