@@ -78,8 +78,11 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
 
 
 def clear(lines: list[bytes], wants: str) -> bool:
-    """Whether lines are rows of their own: each begins with a SMILES, or with a sequence."""
-    words = [text.split()[0] for line in lines if (text := decode(line)).strip() and not text.startswith("#")]
+    """Whether lines are rows of their own: each begins with a SMILES, or with a sequence. The blank title of an SDF is none."""
+    texts = [text for line in lines if not (text := decode(line)).startswith("#")]
+    if not all(map(str.strip, texts)):
+        return False
+    words = [text.split()[0] for text in texts]
     if wants == "sequence":
         return all(re.fullmatch(r"[A-Za-z]{8,}\*?", word) for word in words)
     return all(map(parses, words))
