@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from logos_cli import engine_llamacpp_library as library
@@ -157,9 +157,10 @@ class Context:
         self._positions[:n] = positions
         self._pointers[:n] = self._each[:n]
         self._outputs[:n] = 1
-        # llama.cpp asks the callback after every operation, which short steps would feel; they end soon anyway.
+        # llama.cpp asks the callback after every operation, which short steps would feel; they end soon anyway. Even they
+        # may log, and a Ctrl-C raised in the log's callback would be lost.
         began = time.monotonic()
-        with self._abortable() if self._step_seconds > SLOW_STEP else nullcontext():
+        with self._abortable() if self._step_seconds > SLOW_STEP else deferred_interrupt():
             self._decode(n)
         self._step_seconds = time.monotonic() - began
         return self._view(n)

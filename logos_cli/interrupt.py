@@ -41,8 +41,7 @@ def deferred_interrupt() -> Iterator[Interrupt]:
     """Turn Ctrl-C and the signals of `stopped` into a flag while a C call runs; after it they are what they would have been,
     KeyboardInterrupt or Stopped."""
     state = Interrupt()
-    # A script's background job has SIGINT ignored, and must go on ignoring it.
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    if threading.current_thread() is not threading.main_thread():
         yield state
         return
 
@@ -52,8 +51,9 @@ def deferred_interrupt() -> Iterator[Interrupt]:
         state.came = True
         first.append(number)
 
-    heard_of = [signal.SIGINT, *(number for number in STOPS if signal.getsignal(number) is stopped)]
-    before = {number: signal.signal(number, note) for number in heard_of}
+    # What is ignored stays ignored: SIGINT in a script's background job, SIGHUP under nohup.
+    handled = [number for number in (signal.SIGINT, *STOPS) if callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, note) for number in handled}
     try:
         yield state
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -11,10 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from logos_cli import interrupt
+from logos_cli.engine_llamacpp_context import Context
 
 LOGOS = [sys.executable, "-m", "logos_cli"]
 # Measured by hand at 0.1 to 0.8 s on a 1B model under load; here the machine may also be busy with other tests.
@@ -110,6 +114,23 @@ def test_a_signal_in_the_middle_of_a_call_into_c_comes_after_it() -> None:
         assert stop.value.exit_code == 143 and signal.getsignal(signal.SIGTERM) is interrupt.stopped
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_while_a_short_step_logs(nano_bf16: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised in a callback that C calls is printed and lost, so nothing may be raised there."""
+    callback = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))
+
+    def decode_and_log(context: Context, count: int) -> None:
+        callback()
+        decode(context, count)
+
+    decode = Context._decode
+    context = open_model(nano_bf16).open_context(2, 64)
+    context.step(np.array([1, 1], np.int32), np.array([0, 0], np.int32))  # timed: the steps after it are known to be short
+    monkeypatch.setattr(Context, "_decode", decode_and_log)
+    with pytest.raises(KeyboardInterrupt):
+        context.step(np.array([1, 1], np.int32), np.array([1, 1], np.int32))
+    context.close()
 
 
 def test_while_a_call_into_c_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
