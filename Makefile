@@ -39,12 +39,12 @@ check: $(STAMP)
 
 # 2,000 damaged model files through every command that reads them, about a quarter of an hour; 2,000 files of rows first.
 fuzz: $(STAMP)
-	$(BIN)/python tests/fuzz_rows.py --count 2000
-	$(BIN)/python tests/fuzz.py --count 2000
+	$(BIN)/python tests/stress/fuzz_rows.py --count 2000
+	$(BIN)/python tests/stress/fuzz.py --count 2000
 
 # 200,000 rows in flat memory, then 40 kills with --resume; about half an hour.
 soak: $(STAMP)
-	$(BIN)/python tests/soak.py
+	$(BIN)/python tests/stress/soak.py
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py

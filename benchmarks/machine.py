@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli import __version__
-from logos_cli.diagnosis import cpu_name, nvidia_gpus
-from logos_cli.engine_llamacpp_library import build_features, is_installed
-from logos_cli.threads import physical_cores
+from logos_cli.engines.llamacpp.library import build_features, is_installed
+from logos_cli.inspection.diagnosis import cpu_name, nvidia_gpus
+from logos_cli.system.threads import physical_cores
 
 BUSY = 0.1  # the part of our processors that others may take before figures are doubted
 _PACKAGES = ("llama-cpp-python", "onnxruntime", "torch", "transformers", "rdkit", "numpy")

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from logos_cli.checkpoint import Checkpoint
 from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.to_gguf import data_of, plan, stream_of, write_header
-from logos_cli.onnx_model import UNKNOWN, OnnxModel, places_of, write_beside_data
-from logos_cli.threads import chosen_threads
+from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.onnx_model import UNKNOWN, OnnxModel, places_of, write_beside_data
+from logos_cli.system.threads import chosen_threads
 
 
 @dataclass(frozen=True)

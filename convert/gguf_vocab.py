@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Checkpoint
-from logos_cli.engine_llamacpp_tokens import TextRules
+from logos_cli.engines.llamacpp.tokens import TextRules
 from logos_cli.errors import TokenizerError
-from logos_cli.gguf_header import CONTROL, ENDS, TEXT_RULES, UNUSED, USER_DEFINED
-from logos_cli.tokens import Tokens, byte_of
+from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.gguf_header import CONTROL, ENDS, TEXT_RULES, UNUSED, USER_DEFINED
+from logos_cli.models.tokens import Tokens, byte_of
 
 if TYPE_CHECKING:
     import gguf

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from logos_cli.checkpoint_config import Config
-from logos_cli.onnx_model import TABLES, load_onnx
+from logos_cli.models.checkpoint_config import Config
+from logos_cli.models.onnx_model import TABLES, load_onnx
 
 OPSET = 21
 _MOST = (1 << 63) - 1

@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from logos_cli.checkpoint import Checkpoint
 from logos_cli.errors import CheckpointError, MissingDependency
-from logos_cli.hub_manifest import read_manifest
-from logos_cli.onnx_model import GRAPH, load_onnx
+from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.hub.manifest import read_manifest
+from logos_cli.models.onnx_model import GRAPH, load_onnx
 
 PORTABLE = "logos.portable"
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.checkpoint import Checkpoint, Tensor, is_rotary_buffer, too_wide
-from logos_cli.checkpoint_config import Config
 from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.rotary import rope_factors
 from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.errors import CheckpointError, OutputError
-from logos_cli.gguf_header import TRIM_IDS
-from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, seal
-from logos_cli.hub_manifest import read_manifest
-from logos_cli.tensor_values import all_finite, as_float32
+from logos_cli.models.checkpoint import Checkpoint, Tensor, is_rotary_buffer, too_wide
+from logos_cli.models.checkpoint_config import Config
+from logos_cli.models.gguf_header import TRIM_IDS
+from logos_cli.models.gguf_seal import DATA, HEADER, UNKNOWN, seal
+from logos_cli.models.hub.manifest import read_manifest
+from logos_cli.models.tensor_values import all_finite, as_float32
 
 if TYPE_CHECKING:
     import gguf

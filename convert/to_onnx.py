@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from logos_cli.checkpoint import Checkpoint
-from logos_cli.checkpoint_config import Config
 from logos_cli.convert.onnx_graph import GraphBuilder
 from logos_cli.convert.rotary import cosines_and_sines
 from logos_cli.errors import CheckpointError
-from logos_cli.gguf_header import TRIM_IDS
-from logos_cli.hub_manifest import read_manifest
-from logos_cli.onnx_model import TABLES, Matrix, OnnxModel, Stored, floats
+from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.checkpoint_config import Config
+from logos_cli.models.gguf_header import TRIM_IDS
+from logos_cli.models.hub.manifest import read_manifest
+from logos_cli.models.onnx_model import TABLES, Matrix, OnnxModel, Stored, floats
 
 _LONGEST = 1 << 20
 # Weights of the graph that are the rows of several tensors of the checkpoint, one after the other: one product instead

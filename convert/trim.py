@@ -2,8 +2,8 @@
 in no SMILES and no sequence of residues.
 
 Kept are the added tokens (all markers, known or not, beginning and ends; not those named as reserved), and every token that is
-a substring of lexable SMILES or of residues (`logos_cli.alphabet`). **Every valid input then becomes the same tokens in the
-same order.** For the text between two markers is valid V (a substring of such a text), and:
+a substring of lexable SMILES or of residues (`logos_cli.chemistry.alphabet`). **Every valid input then becomes the same tokens
+in the same order.** For the text between two markers is valid V (a substring of such a text), and:
 
 1. The split pattern cuts V into pieces as before: it does not know the vocabulary. Each piece is a substring of V.
 2. BPE starts from the piece's bytes and joins neighbours by the merge of lowest rank. Whatever stands in its list at any time
@@ -29,11 +29,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from logos_cli.alphabet import in_grammar
-from logos_cli.checkpoint import PIECE, Checkpoint, Tensor
+from logos_cli.chemistry.alphabet import in_grammar
 from logos_cli.errors import TokenizerError
-from logos_cli.hub_manifest import MANIFEST
-from logos_cli.tokens import Tokens, byte_of
+from logos_cli.models.checkpoint import PIECE, Checkpoint, Tensor
+from logos_cli.models.hub.manifest import MANIFEST
+from logos_cli.models.tokens import Tokens, byte_of
 
 _RESERVED = re.compile(r"<\|reserved_special_token_\d+\|>|<\|?(?:unused|reserved|extra)_?\d+\|?>")
 _ROWS_OF = ("model.embed_tokens.weight", "lm_head.weight")

@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from logos_cli.alphabet import RESIDUES, lexable
-from logos_cli.checkpoint import Checkpoint
+from logos_cli.chemistry.alphabet import RESIDUES, lexable
+from logos_cli.chemistry.grammar import MARKERS
 from logos_cli.convert.to_gguf import PlannedTensor, Progress, data_of
 from logos_cli.errors import ModelFileError, TokenizerError
-from logos_cli.gguf_header import read_header
-from logos_cli.grammar import MARKERS
-from logos_cli.tokens import Tokens
+from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.gguf_header import read_header
+from logos_cli.models.tokens import Tokens
 
 # What grammar text is made of, and enough else to cross every branch of a split pattern.
 _PIECES = (
@@ -91,8 +91,8 @@ def verify_encodes(encode: Callable[[str], Sequence[int]], tokens: Tokens, what:
 
 def verify_tokenizer(path: Path, tokens: Tokens, trimmed: bool = False, count: int = 1000) -> None:
     """`verify_encodes` of a written GGUF, and its ends and specials. Raises TokenizerError."""
-    from logos_cli import engine_llamacpp_library as library
-    from logos_cli.engine_llamacpp_tokens import LlamaTokens
+    from logos_cli.engines.llamacpp import library
+    from logos_cli.engines.llamacpp.tokens import LlamaTokens
 
     binding = library.load()
     params = binding.llama_model_default_params()

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import typer
 
-from logos_cli.app import app
+from logos_cli.commands.app import app
 
 _VALUES = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
 TARGET = Path(__file__).parent / "cli.md"

@@ -9,7 +9,7 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from logos_cli.command_line import main
+from logos_cli.commands.command_line import main
 
 if __name__ == "__main__":
     main()

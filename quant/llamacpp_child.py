@@ -17,8 +17,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from logos_cli import engine_llamacpp_library as library
-from logos_cli.quant.imatrix import read_imatrix
+from logos_cli.engines.llamacpp import library
+from logos_cli.quant.calibration.imatrix import read_imatrix
 
 # llama.cpp holds at most this much of a tensor at once; its default of 8 GiB would break the promise on memory.
 BUFFER = 256 << 20

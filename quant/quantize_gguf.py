@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from logos_cli import engine_llamacpp_library as library
+from logos_cli.engines.llamacpp import library
 from logos_cli.errors import EngineError, ModelFileError, OutputError
-from logos_cli.gguf_header import GgufHeader, GgufTensor, read_header
-from logos_cli.gguf_seal import DATA, HEADER, UNKNOWN, data_sha256, seal
-from logos_cli.quant.imatrix import Imatrix, read_imatrix
-from logos_cli.quant.refine_gguf import Refiner
+from logos_cli.models.gguf_header import GgufHeader, GgufTensor, read_header
+from logos_cli.models.gguf_seal import DATA, HEADER, UNKNOWN, data_sha256, seal
+from logos_cli.quant.calibration.imatrix import Imatrix, read_imatrix
+from logos_cli.quant.calibration.refine_gguf import Refiner
 from logos_cli.quant.schemes import Scheme
-from logos_cli.threads import chosen_threads
+from logos_cli.system.threads import chosen_threads
 
 Progress = Callable[[int, int], None]
 ROUNDING = "logos.rounding"

@@ -9,8 +9,8 @@ import math
 from functools import partial
 from typing import Any
 
-from logos_cli.onnx_model import Matrix, OnnxModel, Stored, tensor_bytes
-from logos_cli.quant.blocks import BLOCK, quantized_bytes
+from logos_cli.models.onnx_model import Matrix, OnnxModel, Stored, tensor_bytes
+from logos_cli.quant.onnx_blocks import BLOCK, quantized_bytes
 from logos_cli.quant.quantize_gguf import QuantReport, WiderTensor
 from logos_cli.quant.schemes import ONNX_SCHEMES, OnnxScheme
 

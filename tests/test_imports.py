@@ -5,82 +5,113 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-# Level by the beginning of a module's name, the longest match counts. Imports go downwards or stay level.
-LEVELS = {
-    "logos_cli.__main__": 6,
-    "logos_cli.command_line": 6,
-    "logos_cli.app": 5,
-    "logos_cli.commands": 5,
-    "logos_cli.console": 5,
-    "logos_cli.convert": 4,
-    "logos_cli.quant": 4,
-    "logos_cli.benchmarks": 4,
-    "logos_cli.pipeline": 3,
-    "logos_cli.run_output": 3,
-    "logos_cli.inspection": 3,
-    "logos_cli.diagnosis": 3,
-    "logos_cli.hub": 2,
-    "logos_cli.engine_": 2,
-    "logos_cli.onnx_": 2,
-    "logos_cli.model_file": 2,
-    "logos_cli.checkpoint": 2,
-    "logos_cli.tokens": 2,
-    "logos_cli.nano": 1,
-    "logos_cli": 1,
-    "logos_cli.quant.schemes": 1,
-}
+ROOT = Path(__file__).parents[1]
+# Folder -> the folders that its files may import, from the top of the house down; docs/architecture.md has the picture.
+ALLOWED = {
+    "commands": "terminal convert quant benchmarks pipeline inspection drawing tasks engines rows models records structures "
+                "chemistry system",
+    "terminal": "convert quant tasks engines rows system",
+    "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
+    "convert": "engines models chemistry system nano",
+    "quant": "pipeline tasks engines rows models chemistry system",
+    "benchmarks": "pipeline inspection tasks engines rows models records chemistry system",
+    "pipeline": "tasks engines rows records structures chemistry system",
+    "drawing": "records chemistry system",
+    "inspection": "engines models chemistry system",
+    "tasks": "engines rows chemistry",
+    "engines": "models chemistry system",
+    "rows": "records structures chemistry system",
+    "models": "chemistry system",
+    "records": "chemistry system",
+    "structures": "chemistry system",
+    "chemistry": "system",
+    "system": "",
+    "nano": "",
+    "errors": "",
+    # The package's own face and the entry point.
+    "": "commands",
+}  # fmt: skip
+EVERYWHERE = ("", "errors")
+TOPS = ("convert", "quant", "benchmarks")  # at the repository's root, installed inside logos_cli
 HEAVY = ("numpy", "llama_cpp", "rdkit", "onnxruntime", "torch", "tokenizers", "gguf", "rich", "onnx")
-
-
-def level(module: str) -> int:
-    return LEVELS[max((name for name in LEVELS if module.startswith(name)), key=len)]
 
 
 def modules() -> dict[str, Path]:
     found = {}
-    for top, package in (("logos_cli", "logos_cli"), *((n, f"logos_cli.{n}") for n in ("convert", "quant", "benchmarks"))):
+    for top, package in (("logos_cli", "logos_cli"), *((name, f"logos_cli.{name}") for name in TOPS)):
         for path in sorted((ROOT / top).rglob("*.py")):
             parts = path.relative_to(ROOT / top).with_suffix("").parts
-            if top == "logos_cli" and parts[0] in ("convert", "quant", "benchmarks"):
+            if top == "logos_cli" and parts[0] in TOPS:
                 continue  # the links, reached by their real folders
-            found[".".join([package, *(p for p in parts if p != "__init__")])] = path
+            found[".".join([package, *(part for part in parts if part != "__init__")])] = path
     return found
 
 
-def imported(path: Path) -> list[str]:
-    names = []
+MODULES = modules()
+
+
+def folder(module: str) -> str:
+    """The longest name in ALLOWED that `module` lies in; "" for the package itself and its entry point."""
+    inside = module.removeprefix("logos_cli").removeprefix(".")
+    if inside == "__main__":
+        return ""
+    return max((name for name in ALLOWED if f"{inside}.".startswith(f"{name}.")), key=len, default="")
+
+
+def imported(path: Path) -> set[str]:
+    """Our modules that a file names in its imports, wherever they stand."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [f"{node.module}.{alias.name}" if node.module == "logos_cli" else node.module for alias in node.names]
             assert node.level == 0, f"{path}: relative import"
-    return names
+            whole = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in whole.values()}
+    return found
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_imports_go_downwards(module: str) -> None:
-    for name in imported(modules()[module]):
-        if name == "logos_cli.quant.schemes" and level(module) >= 1:
-            continue
-        if name.startswith("logos_cli") and level(name) > level(module):
-            # A lower level may open what stands above it only where the design says so: `open_engine`.
-            engines = ("logos_cli.engine_llamacpp", "logos_cli.engine_onnx")
-            assert module == "logos_cli.engine" and name in engines, f"{module} imports {name}"
-        for one in ("convert", "quant", "benchmarks"):
-            if name.startswith(f"logos_cli.{one}") and level(module) == 4:
-                assert module.startswith(f"logos_cli.{one}"), f"{module} imports {name}"
+    here = folder(module)
+    assert module in ("logos_cli", "logos_cli.__main__") or here, f"{module} lies in no folder of ALLOWED"
+    for name in imported(MODULES[module]):
         if name.split(".")[0] == "rich":
-            assert module == "logos_cli.console"
+            assert module == "logos_cli.terminal.console"
+        if name.split(".")[0] == "logos_cli":
+            there = folder(name)
+            assert there in (here, *EVERYWHERE, *ALLOWED[here].split()), f"{module} imports {name}"
+
+
+def test_no_file_and_no_folder_in_a_circle() -> None:
+    files = {module: imported(path) & MODULES.keys() - {module} for module, path in MODULES.items()}
+    folders: dict[str, set[str]] = {}
+    for module, names in files.items():
+        folders.setdefault(folder(module), set()).update(folder(name) for name in names if folder(name) != folder(module))
+    # What says the version is the package itself, whose entry point stands above all.
+    for graph in (files, {name: below - {""} for name, below in folders.items()}):
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_every_permission_is_used() -> None:
+    """The table says what is, not what might be."""
+    used: dict[str, set[str]] = {name: set() for name in ALLOWED}
+    for module, path in MODULES.items():
+        used[folder(module)] |= {folder(name) for name in imported(path) if name.split(".")[0] == "logos_cli"}
+    spare = {name: set(allowed.split()) - used[name] for name, allowed in ALLOWED.items()}
+    assert not {name: sorted(found) for name, found in spare.items() if found}
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys; from logos_cli.command_line import run; run(['--help'])"
+    code = "import sys; from logos_cli.commands.command_line import run; run(['--help'])"
     code += f"; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -88,6 +119,6 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_files_stay_small() -> None:
-    for path in [*modules().values(), *(ROOT / "tests").glob("*.py")]:
+    for path in [*MODULES.values(), *(ROOT / "tests").rglob("*.py")]:
         assert len(path.read_text().splitlines()) <= 330, f"{path} has grown; split it by noun"
         assert path.stem not in ("utils", "misc", "common", "helpers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -35,26 +36,42 @@ def test_one_top_level_name(wheel: list[str]) -> None:
     assert {name.split("/")[0] for name in wheel if ".dist-info" not in name} == {"logos_cli"}
 
 
+def packages() -> dict[str, Path]:
+    """Every package of the checkout but nano's recipe, which needs its data and is not installed: its name and folder."""
+    found = {f"logos_cli.{'.'.join(p.parent.relative_to(ROOT).parts)}": p.parent
+             for top in ("convert", "quant", "benchmarks") for p in (ROOT / top).rglob("__init__.py")}  # fmt: skip
+    found |= {".".join(p.parent.relative_to(ROOT).parts): p.parent for p in (ROOT / "logos_cli").rglob("__init__.py")}
+    return {name: folder for name, folder in found.items() if name != "logos_cli.nano.recipe"}
+
+
 def test_nothing_is_left_out(wheel: list[str]) -> None:
-    sources = [p.relative_to(ROOT) for top in ("convert", "quant", "benchmarks") for p in (ROOT / top).rglob("*.py")]
-    expected = {f"logos_cli/{p}" for p in sources}
-    expected |= {str(p.relative_to(ROOT)) for p in (ROOT / "logos_cli").glob("*.py")}
-    expected |= {str(p.relative_to(ROOT)) for p in (ROOT / "logos_cli" / "commands").glob("*.py")}
-    expected |= {
-        f"logos_cli/nano/{p.name}" for p in (ROOT / "logos_cli" / "nano").iterdir() if p.suffix in (".json", ".safetensors")
-    }
+    expected = {f"{name.replace('.', '/')}/{file.name}" for name, folder in packages().items() for file in folder.glob("*.py")}
+    nano = ROOT / "logos_cli" / "nano"
+    expected |= {f"logos_cli/nano/{file.name}" for file in nano.iterdir() if file.suffix in (".json", ".safetensors")}
     expected |= {"logos_cli/py.typed"}
     assert expected <= set(wheel)
     assert "logos_cli/nano/model.safetensors" in wheel
+    assert not [name for name in wheel if "recipe" in name]
 
 
 def test_every_package_is_listed() -> None:
-    listed = set(META["tool"]["setuptools"]["packages"])
-    found = {"logos_cli." + ".".join(p.parent.relative_to(ROOT).parts) for t in ("convert", "quant", "benchmarks")
-             for p in (ROOT / t).rglob("__init__.py")}  # fmt: skip
-    found |= {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "logos_cli").glob("**/__init__.py")
-              if not p.parent.is_symlink()}  # fmt: skip
-    assert {name for name in found if not name.startswith(("logos_cli.convert.", "logos_cli.quant."))} <= listed
+    assert set(META["tool"]["setuptools"]["packages"]) == set(packages())
+    # A folder of modules without an __init__.py would be left out of the wheel.
+    for module in (ROOT / "logos_cli").rglob("*.py"):
+        assert (module.parent / "__init__.py").exists(), module
+
+
+def test_every_extra_is_imported() -> None:
+    """What an extra installs is used: its packages are named in an import somewhere."""
+    source = "\n".join(
+        p.read_text() for top in ("logos_cli", "convert", "quant", "benchmarks") for p in (ROOT / top).rglob("*.py")
+    )
+    modules = {"optimum-onnx": "optimum"}
+    for name, needs in META["project"]["optional-dependencies"].items():
+        for need in needs if name != "dev" else ():
+            package = re.split("[<>=]", need)[0]
+            module = modules.get(package, package)
+            assert re.search(rf"(import|from) {module}\b|import_module\(\"{module}", source), f"{name}: {package}"
 
 
 def test_nano_is_small_and_torch_is_optional() -> None:

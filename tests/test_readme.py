@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from builders import Run
 
-from logos_cli.tasks import TASKS
+from logos_cli.tasks.table import TASKS
 
 LOGOS = Path(sys.executable).with_name("logos")
 ROOT = Path(__file__).parent.parent

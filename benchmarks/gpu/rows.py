@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from logos_cli.engine import EngineSettings
-from logos_cli.engine_llamacpp import LlamaCppEngine
+from logos_cli.engines.engine import EngineSettings
+from logos_cli.engines.llamacpp.engine import LlamaCppEngine
 
 STREAMS, CELLS, STEPS = 128, 1280, 30
 SIZES = (1, 2, 4, 8, 9, 12, 16, 24, 31, 33, 48, 64, 96, 128)

@@ -11,7 +11,7 @@ nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv > "$out/gpu
 # shellcheck disable=SC1091
 source "${PREFIX:-/tmp/logos-gpu}/env.sh"
 python3 -m logos_cli doctor > "$out/doctor.txt" 2>&1
-timeout 300 python3 -m pytest -q -m cuda tests/test_cuda.py -p no:cacheprovider 2>&1 | tail -40 > "$out/tests.txt"
+timeout 300 python3 -m pytest -q -m cuda tests/engines/test_cuda.py -p no:cacheprovider 2>&1 | tail -40 > "$out/tests.txt"
 tail -3 "$out/tests.txt"
 for model in "$@"; do timeout 120 python3 "$kit/rows.py" "$model"; done 2>&1 | tee "$out/rows.txt"
 [ $# -eq 0 ] || timeout 600 python3 "$kit/speeds.py" "$@" 2>&1 | tee "$out/speeds.md"

@@ -14,9 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from logos_cli.benchmarks.latency_settings import LatencySettings
-from logos_cli.benchmarks.latency_worker import Run
-from logos_cli.engine import EngineSettings, open_engine
+from logos_cli.benchmarks.latency.settings import LatencySettings
+from logos_cli.benchmarks.latency.worker import Run
+from logos_cli.engines.engine import EngineSettings
+from logos_cli.engines.open_engine import open_engine
 
 PROMPT, NEW, ROUNDS = 32, 64, 3
 HEADER = "| answers at once | logos | llama-batched-bench | ratio |\n|---|---|---|---|\n"

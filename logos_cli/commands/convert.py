@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logos_cli.commands import options
 from logos_cli.errors import LogosError, UsageError
+from logos_cli.terminal import options
 
 if TYPE_CHECKING:
-    from logos_cli.checkpoint import Checkpoint
     from logos_cli.convert.gguf_vocab import GgufVocab
     from logos_cli.convert.to_gguf import PlannedTensor
+    from logos_cli.models.checkpoint import Checkpoint
+    from logos_cli.models.tokens import Tokens
     from logos_cli.quant.schemes import Scheme
-    from logos_cli.tokens import Tokens
 
 
 class Activations(StrEnum):
@@ -60,11 +60,11 @@ def convert(
     \b
     Example: logos convert LOGOS-pretrain-1B/ -o logos-1b-int4.gguf --type int4
     """
-    from logos_cli.checkpoint import Checkpoint
-    from logos_cli.convert.bundled import NANO, nano_checkpoint
-    from logos_cli.files import check_output
-    from logos_cli.output_names import check_name, check_no_stream
+    from logos_cli.convert.nano_model import NANO, nano_checkpoint
+    from logos_cli.models.checkpoint import Checkpoint
     from logos_cli.quant.schemes import scheme_named
+    from logos_cli.records.output_names import check_name, check_no_stream
+    from logos_cli.system.files import check_output
 
     if activations and (to is not Target.onnx or portable or (type or "").lower() not in ("int8", "int4")):
         raise UsageError("--activations is for --to onnx --type int8 or int4; others have those of their own type")
@@ -99,10 +99,10 @@ def convert(
 @contextmanager
 def vocabulary_of(checkpoint: Checkpoint, trim: bool) -> Iterator[Checkpoint]:
     """The checkpoint itself, or with `trim` as one whose vocabulary is cut to the grammar."""
-    from logos_cli.console import note
     from logos_cli.convert.trim import trimmed
     from logos_cli.convert.verify import verify_trim
-    from logos_cli.tokens import Tokens
+    from logos_cli.models.tokens import Tokens
+    from logos_cli.terminal.console import note
 
     if not trim:
         yield checkpoint
@@ -117,7 +117,7 @@ def vocabulary_of(checkpoint: Checkpoint, trim: bool) -> Iterator[Checkpoint]:
 def to_folder(checkpoint: Checkpoint, type: str, half: bool, out: Path, threads: int | None, as_json: bool) -> None:
     from logos_cli.commands.onnx_output import convert_onnx, onnx_scheme
     from logos_cli.commands.quantize import show
-    from logos_cli.console import note, size
+    from logos_cli.terminal.console import note, size
 
     report = convert_onnx(checkpoint, type, half, out, threads)
     if onnx_scheme(type):
@@ -129,12 +129,11 @@ def to_folder(checkpoint: Checkpoint, type: str, half: bool, out: Path, threads:
 
 
 def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bool) -> None:
-    from logos_cli.console import note, size
     from logos_cli.convert.portable_onnx import load_optimum, to_portable
-    from logos_cli.files import atomic_folder
-    from logos_cli.model_file import bytes_of
-    from logos_cli.onnx_model import OWN_FILES
-    from logos_cli.tokens import Tokens
+    from logos_cli.models.onnx_model import OWN_FILES
+    from logos_cli.models.tokens import Tokens
+    from logos_cli.system.files import atomic_folder, bytes_of
+    from logos_cli.terminal.console import note, size
 
     if type not in ("f32", "int8"):
         raise UsageError(
@@ -156,9 +155,9 @@ def to_portable_folder(checkpoint: Checkpoint, type: str, out: Path, as_json: bo
 
 def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None, as_json: bool) -> None:
     from logos_cli.commands.quantize import show, write_quantized
-    from logos_cli.console import note, size
     from logos_cli.convert.to_gguf import native_scheme
-    from logos_cli.files import atomic, scratch
+    from logos_cli.system.files import atomic, scratch
+    from logos_cli.terminal.console import note, size
 
     if not scheme.quantized:
         with atomic(out) as beside:
@@ -178,9 +177,9 @@ def write(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | None
 
 def unquantized(checkpoint: Checkpoint, target: Path, scheme: str) -> None:
     """Write `target` and read it back: its data against the checkpoint, its tokenizer against the original."""
-    from logos_cli.console import progress
     from logos_cli.convert.to_gguf import to_gguf
     from logos_cli.convert.verify import verify_data, verify_tokenizer
+    from logos_cli.terminal.console import progress
 
     vocab, planned = prepared(checkpoint, scheme)
     total = sum(tensor.nbytes for tensor in planned)
@@ -205,7 +204,7 @@ def prepared(checkpoint: Checkpoint, scheme: str) -> tuple[GgufVocab, list[Plann
 
 
 def say_ignored(tokens: Tokens) -> None:
-    from logos_cli.console import note
+    from logos_cli.terminal.console import note
 
     for text in tokens.notes:
         note(f"{tokens.path}: {text}")
@@ -215,9 +214,9 @@ def check_manifest(checkpoint: Checkpoint) -> None:
     """Raise for a folder that is not what was fetched: the converted file names the origin of its weights."""
     if checkpoint.kept is not None:
         return  # checked before it was cut
-    from logos_cli.console import progress
     from logos_cli.errors import CheckpointError
-    from logos_cli.hub_manifest import MANIFEST, read_manifest, verify_manifest
+    from logos_cli.models.hub.manifest import MANIFEST, read_manifest, verify_manifest
+    from logos_cli.terminal.console import progress
 
     manifest = read_manifest(checkpoint.path)
     if manifest is None:
@@ -230,9 +229,9 @@ def check_manifest(checkpoint: Checkpoint) -> None:
 
 def check_sampling(checkpoint: Checkpoint) -> None:
     """Raise now for a sampling table that every later run would stumble over."""
+    from logos_cli.engines.sampling import resolve
     from logos_cli.errors import CheckpointError
-    from logos_cli.sampling import resolve
-    from logos_cli.tasks import TASKS
+    from logos_cli.tasks.table import TASKS
 
     table = checkpoint.document("logos_sampling.json")
     for task in TASKS.values():
@@ -249,11 +248,11 @@ def estimate(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | N
 
     from gguf import GGMLQuantizationType
 
-    from logos_cli.console import progress
     from logos_cli.convert.estimate import SPARSE, estimate_unquantized, seconds_to_quantize
     from logos_cli.convert.to_gguf import data_of, native_scheme
     from logos_cli.convert.verify import verify_tokenizer
     from logos_cli.quant.quantize_gguf import MEMORY, planned_size
+    from logos_cli.terminal.console import progress
 
     between = native_scheme(checkpoint) if scheme.quantized else scheme.name
     vocab, planned = prepared(checkpoint, between)
@@ -276,7 +275,7 @@ def estimate(checkpoint: Checkpoint, scheme: Scheme, out: Path, threads: int | N
 
 
 def say_estimate(out: Path, scheme: str, total: int, disk: int, memory: int, seconds: float, as_json: bool) -> None:
-    from logos_cli.console import note, size
+    from logos_cli.terminal.console import note, size
 
     if as_json:
         found = {"out": str(out), "scheme": scheme, "bytes": total, "disk_bytes": disk, "memory_bytes": memory}

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from logos_cli.commands import options
 from logos_cli.errors import LogosError
+from logos_cli.terminal import options
 
 if TYPE_CHECKING:
-    from logos_cli.diagnosis import Finding
+    from logos_cli.inspection.diagnosis import Finding
 
 WIDTH = 80
 _SIGNS = {True: "ok", False: "BAD", None: "-"}
@@ -29,10 +29,10 @@ def doctor(as_json: options.Json = False, debug: options.Debug = False) -> None:
     \b
     Example: logos doctor
     """
-    from logos_cli.commands.models import model_path
-    from logos_cli.diagnosis import diagnose
-    from logos_cli.footprint import footprints
-    from logos_cli.memory import available_bytes
+    from logos_cli.inspection.diagnosis import diagnose
+    from logos_cli.quant.footprint import footprints
+    from logos_cli.system.memory import available_bytes
+    from logos_cli.terminal.model_word import model_path
 
     findings, free = list(diagnose(lambda: model_path("nano"))), available_bytes()
     if as_json:
@@ -65,7 +65,7 @@ def shown(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def memory_table(free: int | None) -> Iterator[str]:
-    from logos_cli.footprint import ANSWERS, footprints
+    from logos_cli.quant.footprint import ANSWERS, footprints
 
     has = f"{free / 1e9:.1f} GB of memory are free here" if free else "free memory is unknown here"
     yield f"LOGOS-1B ({has})"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from logos_cli.commands import options
+from logos_cli.terminal import options
 
 
 def draw(
@@ -29,8 +29,8 @@ def draw(
     \b
     Example: logos draw ranked.jsonl -o ranked.html
     """
-    from logos_cli.console import counted, note
     from logos_cli.drawing.draw import draw_records
+    from logos_cli.terminal.console import counted, note
 
     drawn = draw_records(records, out, columns, limit, valid_only, title)
     found = drawn.chosen

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from logos_cli.commands import options
 from logos_cli.errors import UsageError
+from logos_cli.terminal import options
 
 
 class TruthNumbers(StrEnum):
@@ -52,9 +52,9 @@ def evaluate(
     \b
     Example: logos evaluate ranked.jsonl --truth reactions.jsonl
     """
-    from logos_cli.benchmarks.evaluation import evaluate_records
-    from logos_cli.console import note
-    from logos_cli.records import Ending, read_records
+    from logos_cli.benchmarks.metrics.evaluation import evaluate_records
+    from logos_cli.records.record import Ending, read_records
+    from logos_cli.terminal.console import note
 
     if [records, str(truth), str(novel_against)].count("-") > 1:
         raise UsageError("stdin (-) can be one of RECORDS, --truth and --novel-against; give files for the others")

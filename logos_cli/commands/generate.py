@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logos_cli.commands import options
 from logos_cli.errors import LogosError, UsageError
+from logos_cli.terminal import options
 
 if TYPE_CHECKING:
-    from logos_cli.records import Record
-    from logos_cli.run_output import FileOutput, StandardOutput
+    from logos_cli.pipeline.output import FileOutput, StandardOutput
+    from logos_cli.records.record import Record
 
 
 PATIENCE = 1.0  # seconds to wait for a pipe to show whether its first row is its only one
@@ -121,20 +121,20 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
-    from logos_cli.ahead import Ahead
     from logos_cli.commands.generate_run import annotation_for, beam_of, check_format, check_merging, open_output, run, summary
-    from logos_cli.commands.models import open_model
     from logos_cli.commands.pocket_files import PocketFiles
-    from logos_cli.commands.rows_input import describe, input_rows, none_answered, sha256, total_rows
-    from logos_cli.console import note
-    from logos_cli.engine import EngineSettings
-    from logos_cli.lines import Blank
-    from logos_cli.output_names import check_name, file_or_stdout
-    from logos_cli.pipeline import Plan
-    from logos_cli.pocket_vote import CONSENSUS
-    from logos_cli.row import CUTOFF, Reading
-    from logos_cli.sampling import resolve
-    from logos_cli.tasks import ASKS_SMILES, spelled, task_named
+    from logos_cli.engines.engine import EngineSettings
+    from logos_cli.engines.sampling import resolve
+    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.pocket_vote import CONSENSUS
+    from logos_cli.records.output_names import check_name, file_or_stdout
+    from logos_cli.rows.row import CUTOFF, Reading
+    from logos_cli.system.lines import Blank
+    from logos_cli.system.read_ahead import Ahead
+    from logos_cli.tasks.table import ASKS_SMILES, spelled, task_named
+    from logos_cli.terminal.console import note
+    from logos_cli.terminal.model_word import open_model
+    from logos_cli.terminal.rows_input import describe, input_rows, none_answered, sha256, total_rows
 
     chosen = task_named(task, form.value if form else None)
     if (out := file_or_stdout(out)) is not None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from logos_cli.engine import Engine
-    from logos_cli.lines import Blank
-    from logos_cli.pipeline import Plan
-    from logos_cli.properties import Annotation
-    from logos_cli.records import Record, Tally
-    from logos_cli.row import Row
-    from logos_cli.run_output import FileOutput, StandardOutput
-    from logos_cli.tasks import Task
+    from logos_cli.engines.engine import Engine
+    from logos_cli.pipeline.annotation import Annotation
+    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.output import FileOutput, StandardOutput
+    from logos_cli.records.record import Record, Tally
+    from logos_cli.rows.row import Row
+    from logos_cli.system.lines import Blank
+    from logos_cli.tasks.table import Task
 
 
 def check_format(task: Task, form: str) -> None:
@@ -38,7 +38,7 @@ def check_merging(task: Task, top: int | None, bfactors: Path | None, consensus:
 
 def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: list[str]) -> int:
     """The width of the beam, 0 for draws; `drawn` are the options given that only draws have. Raises UsageError."""
-    from logos_cli.sampling import BEAM_MOST
+    from logos_cli.engines.sampling import BEAM_MOST
 
     if decode != "beam":
         if width is not None:
@@ -58,7 +58,8 @@ def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: 
 
 def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
     """What --props and --similar-to ask for, of tasks that answer with one molecule."""
-    from logos_cli.properties import Annotation, References, names_of
+    from logos_cli.chemistry.properties import names_of
+    from logos_cli.pipeline.annotation import Annotation, References
 
     if (props or similar_to) and (task.writes != "smiles" or task.name == "retro"):
         raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
@@ -80,8 +81,8 @@ def open_output(
     compare them with those of a complete `out`."""
     from dataclasses import asdict
 
-    from logos_cli.records import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
-    from logos_cli.run_output import FileOutput, StandardOutput
+    from logos_cli.pipeline.output import FileOutput, StandardOutput
+    from logos_cli.records.record import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
 
     columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
     formatter = Formatter(form, columns, wanted)
@@ -111,8 +112,8 @@ def run(
     complete: Callable[[Record], Record],
 ) -> float:
     """Write every record, each made complete just before; the seconds it took."""
-    from logos_cli.console import progress
-    from logos_cli.pipeline import generate_records
+    from logos_cli.pipeline.generate_records import generate_records
+    from logos_cli.terminal.console import progress
 
     started = time.monotonic()
     samples = plan.samples * total if total is not None else None
@@ -126,8 +127,8 @@ def run(
 
 
 def summary(tally: Tally, before: int, seconds: float, blank: Blank) -> str:
-    from logos_cli.commands.rows_input import skipped
-    from logos_cli.console import counted
+    from logos_cli.terminal.console import counted
+    from logos_cli.terminal.rows_input import skipped
 
     if tally.rows == 0:
         return "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")

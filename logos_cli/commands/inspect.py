@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logos_cli.commands import options
 from logos_cli.errors import CheckpointError, LogosError, ModelFileError
+from logos_cli.terminal import options
 
 if TYPE_CHECKING:
-    from logos_cli.inspection import Inspection
+    from logos_cli.inspection.inspection import Inspection
 
 WIDTH = 80
 _PROVENANCE = {"quantized_from": "made from", "calibrated_on": "calibrated", "license": "licence"}
@@ -49,24 +49,24 @@ def inspect(
 
 
 def inspected(model: str, quick: bool) -> Inspection:
-    from logos_cli.commands.models import model_path
-    from logos_cli.console import progress
-    from logos_cli.model_file import is_onnx
+    from logos_cli.models.model_file import is_onnx
+    from logos_cli.terminal.console import progress
+    from logos_cli.terminal.model_word import model_path
 
     path = model_path(model)
     if path.is_file() and path.suffix == ".safetensors":
         raise CheckpointError(f"{path}: weights of a checkpoint; name its folder, {path.parent}")
     if is_onnx(path):
-        from logos_cli.inspection_onnx import inspect_onnx
+        from logos_cli.inspection.of_onnx import inspect_onnx
 
         data = path / "model.onnx.data"
         inspect_any, total = inspect_onnx, data.stat().st_size if data.is_file() else 0
     elif path.is_dir():
-        from logos_cli.inspection_checkpoint import inspect_checkpoint
+        from logos_cli.inspection.of_checkpoint import inspect_checkpoint
 
         inspect_any, total = inspect_checkpoint, sum(file.stat().st_size for file in path.glob("*.safetensors"))
     else:
-        from logos_cli.inspection_gguf import inspect_gguf
+        from logos_cli.inspection.of_gguf import inspect_gguf
 
         inspect_any, total = inspect_gguf, path.stat().st_size if path.is_file() else 0
     with progress(f"reading {path.name}", total, "bytes") as bar:
@@ -79,9 +79,9 @@ def inspected(model: str, quick: bool) -> Inspection:
 
 def what_convert_would_say(path: Path) -> Iterator[str]:
     """Why the side files of a checkpoint could not be converted; a missing marker is shown in a line of its own."""
-    from logos_cli.checkpoint import Checkpoint
     from logos_cli.commands.convert import check_sampling
     from logos_cli.convert.gguf_vocab import read_vocab
+    from logos_cli.models.checkpoint import Checkpoint
 
     for check in (read_vocab, check_sampling):
         try:
@@ -101,7 +101,7 @@ def document(found: Inspection) -> dict[str, Any]:
 
 def shown(found: Inspection) -> Iterator[str]:
     """Lines of at most 80 columns."""
-    from logos_cli.console import size
+    from logos_cli.terminal.console import size
 
     yield str(found.path)
     for name, text in facts(found):
@@ -118,7 +118,7 @@ def shown(found: Inspection) -> Iterator[str]:
 
 
 def facts(found: Inspection) -> Iterator[tuple[str, str]]:
-    from logos_cli.console import size
+    from logos_cli.terminal.console import size
 
     shape, vocabulary = found.architecture, found.vocabulary
     kind = {"gguf": "GGUF file", "onnx": "ONNX folder"}.get(found.format, "checkpoint")

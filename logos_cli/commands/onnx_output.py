@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from logos_cli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from logos_cli.checkpoint import Checkpoint
-    from logos_cli.onnx_model import OnnxModel
+    from logos_cli.models.checkpoint import Checkpoint
+    from logos_cli.models.onnx_model import OnnxModel
+    from logos_cli.models.tokens import Tokens
     from logos_cli.quant.quantize_gguf import QuantReport
     from logos_cli.quant.schemes import OnnxScheme
-    from logos_cli.tokens import Tokens
 
 UNQUANTIZED = ("f32", "f16")
 
@@ -33,9 +33,9 @@ def prepared(checkpoint: Checkpoint, name: str, half: bool, out: Path) -> tuple[
     """The model in float32 or float16, none of its weights read yet, once all else about checkpoint and `out` is checked."""
     from logos_cli.commands.convert import check_manifest, check_sampling, say_ignored
     from logos_cli.convert.to_onnx import to_onnx
-    from logos_cli.files import check_output_folder
-    from logos_cli.onnx_model import OWN_FILES
-    from logos_cli.tokens import Tokens
+    from logos_cli.models.onnx_model import OWN_FILES
+    from logos_cli.models.tokens import Tokens
+    from logos_cli.system.files import check_output_folder
 
     check_output_folder(out, OWN_FILES)
     check_manifest(checkpoint)
@@ -64,11 +64,11 @@ def convert_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threa
 def estimate_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, threads: int | None, as_json: bool) -> None:
     """Check all that `convert_onnx` checks, every weight too, and say what it would take. Sizes are exact."""
     from logos_cli.commands.convert import say_estimate
-    from logos_cli.console import progress
     from logos_cli.convert.estimate import estimate_folder
-    from logos_cli.quant.blocks import seconds_to_pack
+    from logos_cli.quant.onnx_blocks import seconds_to_pack
     from logos_cli.quant.quantize_onnx import quantized_model
-    from logos_cli.threads import chosen_threads
+    from logos_cli.system.threads import chosen_threads
+    from logos_cli.terminal.console import progress
 
     scheme = onnx_scheme(name)
     model, _ = prepared(checkpoint, name, half, out)
@@ -83,11 +83,11 @@ def estimate_onnx(checkpoint: Checkpoint, name: str, half: bool, out: Path, thre
 
 def quantize_onnx(source: Path, name: str, out: Path, threads: int | None) -> QuantReport:
     """Write `out` in the scheme `name` from an f32 or f16 folder."""
-    from logos_cli.console import progress
     from logos_cli.errors import ModelFileError
-    from logos_cli.files import check_output_folder
-    from logos_cli.onnx_folder import OnnxFolder
-    from logos_cli.onnx_model import OWN_FILES
+    from logos_cli.models.onnx_folder import OnnxFolder
+    from logos_cli.models.onnx_model import OWN_FILES
+    from logos_cli.system.files import check_output_folder
+    from logos_cli.terminal.console import progress
 
     scheme = onnx_scheme(name)
     check_output_folder(out, OWN_FILES)
@@ -114,14 +114,13 @@ def write_onnx(
     verify: Callable[[Path], None] = lambda _: None,
 ) -> QuantReport:
     """`before`: bytes of the source. `verify` looks at what was written before it gets its name."""
-    from logos_cli.console import progress
     from logos_cli.errors import ModelFileError
-    from logos_cli.files import atomic_folder
-    from logos_cli.model_file import bytes_of
-    from logos_cli.onnx_folder import OnnxFolder
-    from logos_cli.onnx_model import OWN_FILES, write_folder
+    from logos_cli.models.onnx_folder import OnnxFolder
+    from logos_cli.models.onnx_model import OWN_FILES, write_folder
     from logos_cli.quant.quantize_onnx import quantized_model, report
-    from logos_cli.threads import chosen_threads
+    from logos_cli.system.files import atomic_folder, bytes_of
+    from logos_cli.system.threads import chosen_threads
+    from logos_cli.terminal.console import progress
 
     used = chosen_threads(threads)
     if scheme is not None:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logos_cli.console import counted
 from logos_cli.errors import OutputError
-from logos_cli.files import atomic
+from logos_cli.system.files import atomic
+from logos_cli.terminal.console import counted
 
 if TYPE_CHECKING:
-    from logos_cli.records import Record
-    from logos_cli.row import Row
-    from logos_cli.structures import Site
+    from logos_cli.records.record import Record
+    from logos_cli.rows.row import Row
+    from logos_cli.structures.chains import Site
 
 
 class PocketFiles:
@@ -44,7 +44,7 @@ class PocketFiles:
             yield row
 
     def write(self, record: Record) -> None:
-        from logos_cli.structures import frequencies_as_bfactors
+        from logos_cli.structures.chains import frequencies_as_bfactors
 
         site, name = self.rows.pop(record.row, (None, ""))
         if site is None or record.frequency is None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logos_cli.commands import options
+from logos_cli.terminal import options
 
 if TYPE_CHECKING:
     from logos_cli.errors import HubUnreachable
-    from logos_cli.hub import Entry, Listing, Manifest, Progress, Repository
+    from logos_cli.models.hub.pull import Entry, Listing, Manifest, Progress, Repository
 
 
 def pull(
@@ -38,10 +38,10 @@ def pull(
     \b
     Example: logos convert "$(logos pull)" -o logos-1b-int4.gguf --type int4
     """
-    from logos_cli.checkpoint import Checkpoint
-    from logos_cli.console import note, size
     from logos_cli.errors import HubUnreachable
-    from logos_cli.hub import Repository, claimed, list_files
+    from logos_cli.models.checkpoint import Checkpoint
+    from logos_cli.models.hub.pull import Repository, claimed, list_files
+    from logos_cli.terminal.console import note, size
 
     if hasattr(signal, "SIGPIPE"):
         # A peer that closes a TLS connection would end the program silently: OpenSSL writes without MSG_NOSIGNAL.
@@ -77,7 +77,7 @@ def pull(
 def fill(listing: Listing, folder: Path, fetched: list[str]) -> Manifest:
     """Bring what `folder` lacks, small files first, and write its manifest last; `fetched` grows by name."""
     from logos_cli.errors import OutputError
-    from logos_cli.hub import check_small_files, check_space, present, receive, settle, write_manifest
+    from logos_cli.models.hub.pull import check_small_files, check_space, present, receive, settle, write_manifest
 
     known = manifest_of(folder)
     if known and known.repo != listing.repository.name:
@@ -103,7 +103,7 @@ def fill(listing: Listing, folder: Path, fetched: list[str]) -> Manifest:
 @contextmanager
 def bar(title: str, size: int) -> Iterator[Progress]:
     """A progress bar for `size` bytes, if they are enough to take a while."""
-    from logos_cli.console import progress
+    from logos_cli.terminal.console import progress
 
     if size < 1_000_000:
         yield lambda _: None
@@ -114,9 +114,9 @@ def bar(title: str, size: int) -> Iterator[Progress]:
 
 def manifest_of(folder: Path) -> Manifest | None:
     """A damaged manifest is as good as none: every file is compared with the hub anyway."""
-    from logos_cli.console import note
     from logos_cli.errors import CheckpointError
-    from logos_cli.hub import read_manifest
+    from logos_cli.models.hub.pull import read_manifest
+    from logos_cli.terminal.console import note
 
     try:
         return read_manifest(folder)
@@ -126,7 +126,7 @@ def manifest_of(folder: Path) -> Manifest | None:
 
 
 def show(listing: Listing, right: Mapping[str, Entry]) -> None:
-    from logos_cli.console import note, size
+    from logos_cli.terminal.console import note, size
 
     repository, total = listing.repository, sum(file.size for file in listing.files)
     note(f"{repository.name} at {listing.commit[:12]} on {repository.host}: {len(listing.files)} files, {size(total)}")
@@ -138,9 +138,9 @@ def show(listing: Listing, right: Mapping[str, Entry]) -> None:
 
 def offline(repository: Repository, folder: Path, error: HubUnreachable) -> Manifest:
     """Without a hub, a folder that is still what was fetched is good enough. Raises `error` for any other."""
-    from logos_cli.console import note
     from logos_cli.errors import CheckpointError
-    from logos_cli.hub import read_manifest, verify_manifest
+    from logos_cli.models.hub.pull import read_manifest, verify_manifest
+    from logos_cli.terminal.console import note
 
     manifest = read_manifest(folder)
     if manifest is None or manifest.repo != repository.name or repository.revision not in (manifest.revision, manifest.commit):

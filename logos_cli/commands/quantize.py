@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logos_cli.commands import options
 from logos_cli.errors import UsageError
+from logos_cli.terminal import options
 
 if TYPE_CHECKING:
+    from logos_cli.quant.calibration.refine_gguf import Refiner
     from logos_cli.quant.quantize_gguf import QuantReport, Recipe
-    from logos_cli.quant.refine_gguf import Refiner
 
 DEFAULT = "int4"
 
@@ -62,10 +62,10 @@ def quantize(
     \b
     Example: logos quantize logos-1b-bf16.gguf -o logos-1b-int4.gguf --type int4
     """
-    from logos_cli.commands.models import model_path
-    from logos_cli.model_file import is_onnx
-    from logos_cli.output_names import check_name, check_no_stream
+    from logos_cli.models.model_file import is_onnx
     from logos_cli.quant.schemes import scheme_named
+    from logos_cli.records.output_names import check_name, check_no_stream
+    from logos_cli.terminal.model_word import model_path
 
     if budget is not None and type is not None:
         raise UsageError("--budget chooses the types itself; leave out --type")
@@ -86,7 +86,7 @@ def quantize(
         report = write_quantized(source, out, scheme_named(type or DEFAULT).name, threads)
     else:
         from logos_cli.commands.quantize_calibrated import Asked, quantize_calibrated
-        from logos_cli.quant.budget import Budget
+        from logos_cli.quant.calibration.budget import Budget
 
         scheme = scheme_named(type or DEFAULT)
         if not scheme.quantized:
@@ -105,7 +105,7 @@ def quantize(
 
 def check_target(source: Path, out: Path) -> None:
     from logos_cli.errors import OutputError
-    from logos_cli.files import check_output
+    from logos_cli.system.files import check_output
 
     check_output(out)
     if out.exists() and out.samefile(source):
@@ -121,10 +121,10 @@ def write_quantized(
     refiner: Refiner | None = None,
 ) -> QuantReport:
     """Quantize `source` to `out`, which appears complete or not at all. `scheme` None: by the recipe's types."""
-    from logos_cli.console import progress
-    from logos_cli.files import atomic
     from logos_cli.quant.quantize_gguf import PLAIN, quantize_gguf
     from logos_cli.quant.schemes import MIXED, scheme_named
+    from logos_cli.system.files import atomic
+    from logos_cli.terminal.console import progress
 
     check_target(source, out)
     chosen = scheme_named(scheme) if scheme else MIXED
@@ -135,7 +135,7 @@ def write_quantized(
 
 
 def show(out: Path, report: QuantReport) -> None:
-    from logos_cli.console import note, size
+    from logos_cli.terminal.console import note, size
 
     ratio = report.bytes_after / report.bytes_before
     note(f"{out}: {report.scheme}, {size(report.bytes_after)} ({ratio:.0%} of the source)")

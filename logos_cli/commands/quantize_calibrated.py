@@ -9,18 +9,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.console import counted, note, progress, show_table
 from logos_cli.errors import UsageError
+from logos_cli.terminal.console import counted, note, progress, show_table
 
 if TYPE_CHECKING:
-    from logos_cli.engine_llamacpp import LlamaCppEngine
-    from logos_cli.gguf_header import GgufHeader
-    from logos_cli.journal import Journal
-    from logos_cli.quant.budget import Budget, Option
-    from logos_cli.quant.calibrate import Sequences
-    from logos_cli.quant.damage import Damage
-    from logos_cli.quant.imatrix import Imatrix
+    from logos_cli.engines.llamacpp.engine import LlamaCppEngine
+    from logos_cli.models.gguf_header import GgufHeader
+    from logos_cli.quant.calibration.budget import Budget, Option
+    from logos_cli.quant.calibration.calibrate import Sequences
+    from logos_cli.quant.calibration.damage import Damage
+    from logos_cli.quant.calibration.imatrix import Imatrix
     from logos_cli.quant.quantize_gguf import QuantReport
+    from logos_cli.records.journal import Journal
 
 IMATRIX = "imatrix.gguf"
 FEW = 2000  # tokens: docs/calibration.md has what 1,137 of them do
@@ -49,12 +49,12 @@ class Asked:
 def quantize_calibrated(asked: Asked) -> tuple[QuantReport, dict[str, Any]] | None:
     """(the report, what `--json` adds to it); None if a run that was to be resumed is complete."""
     from logos_cli.commands.quantize import write_quantized
-    from logos_cli.engine import EngineSettings
-    from logos_cli.files import atomic
-    from logos_cli.quant.calibrate import open_unquantized
-    from logos_cli.quant.imatrix import is_imatrix, read_imatrix, write_imatrix
+    from logos_cli.engines.engine import EngineSettings
+    from logos_cli.quant.calibration.calibrate import open_unquantized
+    from logos_cli.quant.calibration.imatrix import is_imatrix, read_imatrix, write_imatrix
+    from logos_cli.quant.calibration.refine_gguf import Refiner
     from logos_cli.quant.quantize_gguf import Recipe, check_source
-    from logos_cli.quant.refine_gguf import Refiner
+    from logos_cli.system.files import atomic
 
     header = check_source(asked.source)
     ready = asked.file if asked.file and asked.file.is_file() and is_imatrix(asked.file) else None
@@ -97,8 +97,8 @@ def quantize_calibrated(asked: Asked) -> tuple[QuantReport, dict[str, Any]] | No
 
 def check_budget(budget: Budget, header: GgufHeader) -> None:
     """Raise UsageError now for a budget that nothing fits into, before anything is measured."""
-    from logos_cli.quant.budget import free_bytes
-    from logos_cli.quant.damage import smallest
+    from logos_cli.quant.calibration.budget import free_bytes
+    from logos_cli.quant.calibration.damage import smallest
 
     least, room = smallest(header), free_bytes(budget, header)
     if least > room:
@@ -109,8 +109,8 @@ def check_budget(budget: Budget, header: GgufHeader) -> None:
 
 def opened_journal(asked: Asked, header: GgufHeader, given: Sequences | None, ready: Path | None, opened: ExitStack) -> Journal:
     """Where measurements are kept until the file is made. They hold for any budget, so that one may be changed."""
-    from logos_cli.commands.rows_input import sha256
-    from logos_cli.journal import Journal
+    from logos_cli.records.journal import Journal
+    from logos_cli.terminal.rows_input import sha256
 
     texts = given.digest if given else sha256(ready) if ready else "own samples"
     settings = {"model": header.fingerprint, "texts": texts}
@@ -122,10 +122,10 @@ def opened_journal(asked: Asked, header: GgufHeader, given: Sequences | None, re
 
 
 def given_texts(asked: Asked, engine: LlamaCppEngine) -> Sequences:
-    from logos_cli.quant.calibrate import sequences_of_rows
-    from logos_cli.row import Reading
-    from logos_cli.rows import read_rows
-    from logos_cli.tasks import task_named
+    from logos_cli.quant.calibration.calibrate import sequences_of_rows
+    from logos_cli.rows.read_rows import read_rows
+    from logos_cli.rows.row import Reading
+    from logos_cli.tasks.table import task_named
 
     task = task_named(asked.task) if asked.task else None
     rows = read_rows(asked.calibrate, Reading(task.wants if task else "any", side=task.side if task else ""))
@@ -137,8 +137,8 @@ def given_texts(asked: Asked, engine: LlamaCppEngine) -> Sequences:
 
 def own(engine: LlamaCppEngine, journal: Journal | None) -> Sequences:
     """The model's own samples, from the journal if it has them."""
-    from logos_cli.quant.calibrate import OWN_ORIGIN, Sequences, own_sequences
-    from logos_cli.texts import OWN
+    from logos_cli.pipeline.own_texts import OWN
+    from logos_cli.quant.calibration.calibrate import OWN_ORIGIN, Sequences, own_sequences
 
     stored = journal.get("own samples") if journal else None
     if stored is not None:
@@ -152,7 +152,7 @@ def own(engine: LlamaCppEngine, journal: Journal | None) -> Sequences:
 
 
 def collected(engine: LlamaCppEngine, sequences: Sequences) -> Imatrix:
-    from logos_cli.quant.calibrate import collect
+    from logos_cli.quant.calibration.calibrate import collect
 
     note(f"calibrating on {counted(len(sequences.ids), 'text')}, {sequences.tokens:,} tokens ({sequences.origin})")
     if sequences.tokens < FEW:
@@ -165,9 +165,9 @@ def chosen_types(
     engine: LlamaCppEngine, sequences: Sequences, imatrix: Imatrix, budget: Budget, journal: Journal
 ) -> tuple[dict[str, Option], list[Damage]]:
     """(type of each matrix, what was measured of each)."""
-    from logos_cli.quant.budget import best_choice, free_bytes
-    from logos_cli.quant.damage import Damage, Meter, damages, sample
-    from logos_cli.quant.refine_gguf import whole_matrices
+    from logos_cli.quant.calibration.budget import best_choice, free_bytes
+    from logos_cli.quant.calibration.damage import Damage, Meter, damages, sample
+    from logos_cli.quant.calibration.refine_gguf import whole_matrices
 
     def known(name: str) -> Damage | None:
         stored = journal.get("damage", name)

@@ -11,8 +11,8 @@ from typing import IO, Annotated
 
 import typer
 
-from logos_cli.commands import options
 from logos_cli.errors import LogosError, UsageError
+from logos_cli.terminal import options
 
 
 class ScoresFailed(LogosError):
@@ -82,17 +82,17 @@ def score(
     \b
     Example: logos score vh.fasta --task antibody --mutants 97-106 --format csv
     """
-    from logos_cli.commands.models import open_model
-    from logos_cli.commands.rows_input import look_ahead, none_answered, read_limited, skipped, total_rows
-    from logos_cli.console import counted, note, progress
-    from logos_cli.engine import EngineSettings
-    from logos_cli.lines import Blank
-    from logos_cli.mutants import Mutations
-    from logos_cli.output_names import check_name, file_or_stdout
-    from logos_cli.row import CUTOFF, Reading
-    from logos_cli.score_records import ScoreFormatter
-    from logos_cli.scoring import CHAINS, ScorePlan, score_records
-    from logos_cli.tasks import KNOWS_SMILES, task_named
+    from logos_cli.chemistry.mutants import Mutations
+    from logos_cli.engines.engine import EngineSettings
+    from logos_cli.pipeline.score_records import CHAINS, ScorePlan, score_records
+    from logos_cli.records.output_names import check_name, file_or_stdout
+    from logos_cli.records.score_record import ScoreFormatter
+    from logos_cli.rows.row import CUTOFF, Reading
+    from logos_cli.system.lines import Blank
+    from logos_cli.tasks.table import KNOWS_SMILES, task_named
+    from logos_cli.terminal.console import counted, note, progress
+    from logos_cli.terminal.model_word import open_model
+    from logos_cli.terminal.rows_input import look_ahead, none_answered, read_limited, skipped, total_rows
 
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
@@ -144,7 +144,7 @@ def score(
 @contextmanager
 def written(out: Path | None) -> Iterator[IO[str]]:
     """stdout, or a file that appears when it is complete."""
-    from logos_cli.files import atomic
+    from logos_cli.system.files import atomic
 
     if out is None:
         yield sys.stdout

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from logos_cli.commands import options
+from logos_cli.terminal import options
 
 
 def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
@@ -17,10 +17,10 @@ def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
     \b
     Example: logos tasks -m logos-1b-int4.gguf
     """
-    from logos_cli.commands.models import model_path
-    from logos_cli.model_file import read_model_file
-    from logos_cli.sampling import resolve
-    from logos_cli.tasks import TASKS
+    from logos_cli.engines.sampling import resolve
+    from logos_cli.models.model_file import read_model_file
+    from logos_cli.tasks.table import TASKS
+    from logos_cli.terminal.model_word import model_path
 
     table = read_model_file(model_path(model)).sampling
     found: list[dict[str, Any]] = []

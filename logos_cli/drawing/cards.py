@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from logos_cli.chemistry.grammar import MOLECULE, reaction_parts
 from logos_cli.drawing.entries import Entry
 from logos_cli.drawing.sheet import (
     Card,
@@ -22,7 +23,6 @@ from logos_cli.drawing.sheet import (
     shade,
     signed,
 )
-from logos_cli.grammar import MOLECULE, reaction_parts
 
 SEQUENCE_INPUT = ("pocket", "ligand", "expand")
 SEQUENCE_ANSWER = ("protein", "antibody")

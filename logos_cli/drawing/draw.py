@@ -9,8 +9,8 @@ from logos_cli.drawing.entries import plain, read_entries
 from logos_cli.drawing.groups import Chosen, choose, sheet_of
 from logos_cli.drawing.sheet import Sheet
 from logos_cli.errors import InputError, OutputError, UsageError
-from logos_cli.files import atomic, check_output
-from logos_cli.records import Ending
+from logos_cli.records.record import Ending
+from logos_cli.system.files import atomic, check_output
 
 FORMATS = (".svg", ".png", ".html")
 PNG_SCALE = 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli.records import Ending, is_score, stored
+from logos_cli.records.record import Ending, is_score, stored
 
 
 @dataclass(frozen=True)

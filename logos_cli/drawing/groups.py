@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from logos_cli.chemistry.grammar import reaction_parts
 from logos_cli.drawing.cards import (
     SEQUENCE_INPUT,
     answer_card,
@@ -24,7 +25,6 @@ from logos_cli.drawing.entries import Entry
 from logos_cli.drawing.molecules import Undrawn, picture
 from logos_cli.drawing.scan import scan_card
 from logos_cli.drawing.sheet import Card, Group, Lines, Molecule, Part, Residues, Scheme, Sheet, counted
-from logos_cli.grammar import reaction_parts
 
 _SEQUENCE_TASKS = (*SEQUENCE_INPUT, "protein", "antibody")
 _READABLE = 520.0  # pixels at natural size, of which a narrow card shows less than half

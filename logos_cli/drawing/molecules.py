@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from logos_cli.chem import MAX_SMILES, rdkit
+from logos_cli.chemistry.smiles import MAX_SMILES, rdkit
 from logos_cli.drawing.sheet import Molecule
 
 # Pixels an ångström: a bond of 30 pixels, labels that can be read at half of it.

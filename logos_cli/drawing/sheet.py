@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-# The light colours of benchmarks/report_html.py.
+# The light colours of benchmarks/report/html.py.
 INK, SOFT, RULE, GROUND, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#f5f7fa", "#ffffff"
 BLUE, ORANGE, RED, GREY = "#2f6fde", "#d9730d", "#c2413b", "#e9ecf2"
 

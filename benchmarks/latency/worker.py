@@ -1,0 +1,152 @@
+"""One round of `logos bench latency` for one model, in a process of its own: only so is its peak memory its own.
+
+    echo '{"path": …, "settings": {…}}' | python -m logos_cli.benchmarks.latency.worker
+
+Prints one JSON object: the round, or `error` and `code`. Everything goes through `Engine.generate`, as in the command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from logos_cli.benchmarks.latency.settings import LatencySettings
+from logos_cli.chemistry.grammar import MARKERS
+from logos_cli.engines.engine import Engine, EngineSettings, Request
+from logos_cli.engines.llamacpp.devices import gpu_bytes_used
+from logos_cli.engines.llamacpp.library import is_installed
+from logos_cli.engines.open_engine import open_engine
+from logos_cli.engines.sampling import resolve
+from logos_cli.errors import EngineError, InputError, LogosError, TokenizerError
+from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.system.memory import peak_bytes
+from logos_cli.tasks.table import PUBLISHED, task_named
+
+
+def measure(path: Path, settings: LatencySettings) -> dict[str, Any]:
+    on_gpu = settings.device != "cpu" and is_installed()  # llama.cpp is whom the GPU's memory is asked of
+    gpu_before = gpu_bytes_used() if on_gpu else 0
+    began = time.perf_counter()
+    engine = open_engine(path, EngineSettings(settings.device, settings.threads, 1, refuse))
+    found: dict[str, Any] = {"load_s": time.perf_counter() - began}
+    try:
+        run = Run(engine, settings)
+        found |= run.first_token()
+        found["decode"], gpu = [], [0]
+        for samples in sorted(settings.samples):
+            found["decode"].append(run.decode(samples))
+            gpu.append(gpu_bytes_used() - gpu_before if on_gpu else 0)
+        found["gpu_bytes"] = max(gpu)
+        found["task"] = run.task()
+    finally:
+        engine.close()
+    info = engine.info
+    about = {"device": info.device, "threads": info.threads, "kv_type": info.kv_type, "build": info.build}
+    return found | {"peak_rss_bytes": peak_bytes(), "about": about}
+
+
+def refuse(note: str) -> None:
+    """The engine says so if memory is short and it would write fewer answers at once than were asked for."""
+    raise EngineError(f"{note}: nothing is measured then; leave out the larger sizes of --batch")
+
+
+class Run:
+    """The measurements of one loaded model. Each is made after a run of the same kind that is not counted."""
+
+    def __init__(self, engine: Engine, settings: LatencySettings) -> None:
+        self.engine, self.settings = engine, settings
+        # Ordinary tokens at random: what they are does not change the time, but markers and ends are special.
+        plain = [i for i, text in enumerate(engine.token_texts()) if text not in MARKERS and not text.startswith("<")]
+        # A context that a prompt this long opens is long enough for every later run.
+        longest = max(settings.prompt, (max(settings.start, 128) * 5 // 4 + settings.new) * 4 // 5 + 8)
+        longest = min(longest, engine.info.context - 3)
+        self.ids = tuple(np.random.default_rng(settings.seed).choice(plain, longest).tolist())
+        self.sampling = replace(PUBLISHED, seed=settings.seed)
+
+    def seconds(self, prompt: int, samples: int, new: int) -> float:
+        """Wall time of writing `samples` answers of `new` tokens after a prompt of `prompt`. They are asked for as rows of
+        their own, so that each token is decoded: samples of one row would share those they begin with."""
+        requests = [Request(row, self.ids[:prompt], [0]) for row in range(samples)]
+        began = time.perf_counter()
+        answers = list(self.engine.generate(requests, replace(self.sampling, max_tokens=new), None, samples == 1))
+        took = time.perf_counter() - began
+        assert sum(len(answer.tokens) for answer in answers if answer) == samples * new
+        return took
+
+    def prepare(self, samples: int) -> None:
+        """Open the context for that many answers at once, and no larger one; warm up."""
+        self.engine.release()
+        self.engine.settings = replace(self.engine.settings, batch=samples)
+        self.seconds(len(self.ids), samples, 2)
+
+    def first_token(self) -> dict[str, Any]:
+        """Prompt reading, and time to the first token of a short prompt."""
+        self.prepare(1)
+        settings = self.settings
+        prefill = settings.prompt / self.seconds(settings.prompt, 1, 1)
+        self.seconds(settings.start, 1, 1)
+        return {"prefill_tokens_per_s": prefill, "ttft_ms": 1000 * self.seconds(settings.start, 1, 1)}
+
+    def decode(self, samples: int) -> dict[str, Any]:
+        """Tokens a second while `samples` answers are written together: prompt and first token are taken off."""
+        settings = self.settings
+        self.prepare(samples)
+        for _ in range(5):
+            first = self.seconds(settings.start, samples, 1)
+            whole = self.seconds(settings.start, samples, settings.new + 1)
+            if whole > first:
+                speed = samples * settings.new / (whole - first)
+                return {"samples": samples, "tokens_per_s": speed, "peak_rss_bytes": peak_bytes()}
+        raise EngineError(f"{settings.new} tokens are written too fast to be timed on this busy machine; raise --new")
+
+    def task(self) -> dict[str, Any] | None:
+        """Rows in, records out: tokenization, sampling and chemistry included; None if the model does not speak the task.
+
+        Raises InputError if no row gave an answer.
+        """
+        settings = self.settings
+        chosen = task_named(settings.task)
+        flags = {"seed": settings.seed, "max_tokens": settings.max_tokens}
+        sampling = resolve(chosen.name, chosen.sampling, chosen.source, self.engine.info.sampling, flags).settings
+        plan = Plan(chosen, sampling, settings.task_samples)
+        try:
+            for marker in chosen.needs:
+                self.engine.marker(marker)
+        except TokenizerError:
+            return None
+        self.engine.release()
+        self.engine.settings = replace(self.engine.settings, batch=max(settings.samples))
+        list(generate_records(settings.rows[:1], plan, self.engine))
+        before = replace(self.engine.work)
+        began = time.perf_counter()
+        records = list(generate_records(settings.rows, plan, self.engine))
+        took = time.perf_counter() - began
+        answers = [record for record in records if not record.failed]
+        if not answers:
+            raise InputError(f"no row of the task could be used: {records[0].error}")
+        rows, work = len({record.row for record in answers}), self.engine.work
+        return {
+            "rows": rows, "seconds_per_row": took / rows, "samples_per_s": len(answers) / took,
+            "tokens_per_s": sum(record.tokens or 0 for record in answers) / took,
+            "rows_per_token": (work.rows + work.padding - before.rows - before.padding) / (work.tokens - before.tokens),
+        }  # fmt: skip
+
+
+def main() -> int:
+    asked = json.load(sys.stdin)
+    try:
+        found = measure(Path(asked["path"]), LatencySettings.from_dict(asked["settings"]))
+    except LogosError as error:
+        found = {"error": str(error), "code": error.exit_code}
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

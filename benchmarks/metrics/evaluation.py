@@ -1,0 +1,56 @@
+"""Figures of a file of records, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from logos_cli.benchmarks.metrics.alignment import aligned, asked_rows, told_apart
+from logos_cli.benchmarks.metrics.metrics import task_metrics
+from logos_cli.benchmarks.metrics.truth_file import read_once, read_truth_file
+from logos_cli.benchmarks.metrics.truths import placed, read_known, truths_of
+from logos_cli.errors import UsageError
+from logos_cli.records.record import Record
+
+# Tasks whose answers are made up, so that new and known can be told apart.
+NOVEL = ("molecule", "ligand", "material", "protein", "antibody")
+
+
+def evaluate_records(
+    records: Sequence[Record],
+    truth: Path | None,
+    novel_against: Path | None,
+    source: str = "the records",
+    truth_column: str | None = None,
+    keep_identity: bool = False,
+    own_numbers: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Task -> figures. `truth` names a file of right answers, else the records' own are taken; `novel_against` one of known
+    molecules, materials or sequences. `source` is the records' file, for messages. `keep_identity`: an answer that is the
+    question is as valid as others. `chemistry.own_numbers`: bare numbers in right answers are the structures' own, not places.
+
+    Raises InputError for a truth file that does not fit the records.
+    """
+    if novel_against and not any(record.task in NOVEL for record in records):
+        given = ", ".join(dict.fromkeys(record.task for record in records)) or "none"
+        raise UsageError(f"--novel-against is for {', '.join(NOVEL)}; these records are of {given}")
+    if truth_column is not None and truth is None:
+        raise UsageError("--truth-column names a column of the file of right answers; give that with --truth")
+    records, ordered = told_apart(records, source)
+    found = {}
+    with ExitStack() as opened:
+        truth = opened.enter_context(read_once(truth)) if truth else None
+        novel_against = opened.enter_context(read_once(novel_against)) if novel_against else None
+        for task in dict.fromkeys(record.task for record in records):
+            own = [record for record in records if record.task == task]
+            if truth:
+                truths = aligned(asked_rows(own), read_truth_file(truth, task, truth_column), source, ordered)
+            else:
+                truths = truths_of(own)
+            if task == "pocket":
+                truths = placed(truths, own, own_numbers, str(truth or source))
+            known = read_known(novel_against, task) if novel_against and task in NOVEL else None
+            found[task] = task_metrics(own, truths, known, keep_identity=keep_identity)
+    return found

@@ -1,0 +1,68 @@
+"""Sets of molecules as distributions: properties, their distance between two sets, diversity."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from logos_cli.chemistry.properties import fingerprint, functions, parsed
+
+PROPERTIES = ("mw", "logp", "qed")
+MOST_PAIRED = 1000  # molecules whose pairs are compared: half a million similarities
+
+
+def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
+    """Property -> its values over the molecules: molecular weight, Crippen logP, QED (all from RDKit)."""
+    found: dict[str, list[float]] = {name: [] for name in PROPERTIES}
+    for mol in map(parsed, smiles):
+        if mol is not None:
+            for name in PROPERTIES:
+                found[name].append(float(functions()[name](mol)))
+    return found
+
+
+def similarity(left: str, right: str) -> float:
+    """Tanimoto similarity of two molecules by Morgan fingerprints; 0 if one cannot be read."""
+    from rdkit.DataStructs import TanimotoSimilarity
+
+    a, b = parsed(left), parsed(right)
+    return float(TanimotoSimilarity(fingerprint(a), fingerprint(b))) if a is not None and b is not None else 0.0
+
+
+def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:
+    """The first Wasserstein distance of two samples: the area between their cumulative distributions."""
+    import numpy as np
+
+    if not left or not right:
+        return None
+    a, b = np.sort(left), np.sort(right)
+    both = np.sort(np.concatenate([a, b]))
+    gaps = np.diff(both)
+    cdf_a = np.searchsorted(a, both[:-1], side="right") / len(a)
+    cdf_b = np.searchsorted(b, both[:-1], side="right") / len(b)
+    return float((np.abs(cdf_a - cdf_b) * gaps).sum())
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """1 - mean Tanimoto similarity over all pairs of `n` distinct molecules (Morgan fingerprints, radius 2, 2,048 bits)."""
+
+    value: float
+    n: int
+
+
+def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:
+    """None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy et al. 2020),
+    but without each molecule's similarity to itself."""
+    from rdkit.DataStructs import BulkTanimotoSimilarity
+
+    distinct = sorted(set(smiles))
+    if len(distinct) > MOST_PAIRED:
+        distinct = sorted(random.Random(seed).sample(distinct, MOST_PAIRED))
+    prints = [fingerprint(mol) for mol in map(parsed, distinct) if mol is not None]
+    if len(prints) < 2:
+        return None
+    total = sum(sum(BulkTanimotoSimilarity(one, prints[:i])) for i, one in enumerate(prints))
+    pairs = len(prints) * (len(prints) - 1) / 2
+    return Diversity(1 - total / pairs, len(prints))

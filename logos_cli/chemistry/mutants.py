@@ -1,0 +1,183 @@
+"""Point mutations of a sequence: `A23V`, several at once as `A23V+K45R`, all nineteen at a place as `23`.
+
+Other notations of the same are read by `logos_cli.chemistry.mutation_names`.
+
+Of a plain sequence numbers count from 1. Of a structure's they are its own, `S195A`, `A:S195A`, `184A` with an insertion
+code, and `@177` is a place from 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os.path import isfile
+
+from logos_cli.chemistry.antibody import REGION, region_places
+from logos_cli.chemistry.grammar import RowError
+from logos_cli.chemistry.mutation_names import (
+    CHAIN,
+    NUMBER,
+    OWN,
+    capitals,
+    listed,
+    other_change,
+    parts_of,
+    refuse_missing,
+    written,
+)
+from logos_cli.chemistry.own_numbers import NumberError, OwnNumbers
+from logos_cli.chemistry.residues import STANDARD
+from logos_cli.chemistry.smiles import shortened
+from logos_cli.errors import UsageError
+
+_PLACES = re.compile(rf"{CHAIN}(?P<first>{NUMBER})(?:-(?P<last>{NUMBER}))?")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`name` in the numbers asked for; `sequence` empty and `error` set if the sequence does not allow it. `places` are
+    those that it changes, from 1."""
+
+    name: str
+    sequence: str = ""
+    error: str | None = None
+    places: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mutations:
+    """What --mutants asks for: variants by name, and ranges of places of which all single mutants are wanted, or a region of
+    an antibody (`CDR3`) for its places by the numbering `scheme`."""
+
+    items: tuple[str, ...]
+    scheme: str = "imgt"
+
+    @classmethod
+    def parse(cls, spec: str, scheme: str = "imgt") -> Mutations:
+        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file of them (see `listed`). What is no substitution, or on its
+        line of a file cannot be read, becomes a variant with an error. Raises UsageError, InputError."""
+        # Not pathlib's, which raises for a list that is longer than a file's name may be.
+        file = isfile(spec)
+        items: list[str] = []
+        readable = 0
+        for part in filter(None, map(str.strip, listed(spec) if file else spec.split(","))):
+            places, name, region = _PLACES.fullmatch(capitals(part)), written(part), REGION.fullmatch(part)
+            readable += bool(places or name or region)
+            if places:
+                refuse_backwards(part, places["first"].lstrip("@"), (places["last"] or places["first"]).lstrip("@"))
+                items.append(capitals(part))
+            elif region:
+                items.append(part.upper())
+            elif name or file or other_change(part):
+                items.append(name or part)
+            else:
+                refuse_missing(spec)
+                raise UsageError(f"--mutants {shortened(part)}: give mutations as A23V, A23V+K45R, or places as 23 or 45-50")
+        if file and items and not readable:
+            raise UsageError(f"--mutants {spec}: no mutation such as A23V in it, but {shortened(items[0], 30)!r}")
+        if not items:
+            raise UsageError("--mutants is empty: give mutations as A23V, or places as 23 or 45-50")
+        return cls(tuple(items), scheme)
+
+    def of(self, sequence: str, own: OwnNumbers | None = None) -> Iterator[Mutant]:
+        """Each variant once, in the order asked for; one that does not fit the sequence says why. `own`: the numbers of a
+        structure's sequence."""
+        seen: set[str] = set()
+        for item in self.items:
+            for mutant in self.asked_by(item, sequence, own):
+                if mutant.name not in seen:
+                    seen.add(mutant.name)
+                    yield mutant
+
+    def asked_by(self, item: str, sequence: str, own: OwnNumbers | None) -> Iterator[Mutant]:
+        if _PLACES.fullmatch(item):
+            yield from all_at(item, sequence, own)
+        elif REGION.fullmatch(item):
+            try:
+                for place in region_places(sequence, self.scheme, item):
+                    yield from all_at(f"@{place}", sequence, own)
+            except RowError as error:
+                yield Mutant(item, error=str(error))
+        else:
+            yield named(item, sequence, own)
+
+
+def refuse_backwards(part: str, first: str, last: str) -> None:
+    if first.isdigit() and last.isdigit() and int(last) < int(first):
+        raise UsageError(f"--mutants {part}: the range runs backwards; give {last}-{first}")
+
+
+def place_of(chain: str | None, number: str, length: int, own: OwnNumbers | None) -> int:
+    """The place from 1 of a number as asked for. Raises NumberError."""
+    if own is None and chain:
+        raise NumberError(f"{chain}:{number} names a chain, and this is a plain sequence; leave out {chain}:")
+    if own is not None and not number.startswith("@"):
+        return own.place(number if chain is None else f"{chain}:{number}")
+    digits = number.removeprefix("@")
+    if not digits.isdigit():
+        raise NumberError(f"{number} is a structure's number, and this is a plain sequence, counted from 1")
+    if not 1 <= int(digits) <= length:
+        raise NumberError(f"residue {digits} is out of range: the sequence has {length} residues, from 1")
+    return int(digits)
+
+
+def name_of(old: str, place: int, new: str, own: OwnNumbers | None) -> str:
+    """A mutation in a structure's own numbers where it has one there; a plain sequence's counts from 1."""
+    number = str(place) if own is None else own.name(place)
+    if number is None:
+        return f"{old}@{place}{new}"
+    chain, colon, number = number.rpartition(":")
+    return f"{chain}{colon}{old}{number}{new}"
+
+
+def named(name: str, sequence: str, own: OwnNumbers | None = None) -> Mutant:
+    if written(name) is None:
+        change = other_change(name)
+        return Mutant(name, error=f"{change}, no substitution such as A23V" if change else "no mutation such as A23V")
+    letters = list(sequence)
+    touched: list[int] = []
+    names: list[str] = []
+    for match in map(OWN.fullmatch, parts_of(name)):
+        assert match, "what is written is matched"
+        old, new = match["old"], match["new"]
+        try:
+            place = place_of(match["chain"], match["at"], len(sequence), own)
+        except NumberError as error:
+            return Mutant(name, error=str(error))
+        if sequence[place - 1] != old:
+            where = f", place {place}" if own is not None and not match["at"].startswith("@") else ""
+            return Mutant(name, error=f"residue {match['at']}{where} is {sequence[place - 1]}, not {old}")
+        if new not in STANDARD:
+            return Mutant(name, error=f"{new} is not one of the twenty standard residues")
+        if new == old or place in touched:
+            return Mutant(name, error="changes nothing" if new == old else f"changes residue {match['at']} twice")
+        touched.append(place)
+        names.append(name_of(old, place, new, own))
+        letters[place - 1] = new
+    return Mutant(name if own is None else "+".join(names), "".join(letters), places=tuple(touched))
+
+
+def all_at(asked: str, sequence: str, own: OwnNumbers | None = None) -> Iterator[Mutant]:
+    """The nineteen others at each place of a range such as `45-50`."""
+    match = _PLACES.fullmatch(asked)
+    assert match is not None
+    try:
+        first, last = (
+            place_of(match["chain"], number, len(sequence), own) for number in (match["first"], match["last"] or match["first"])
+        )
+    except NumberError as error:
+        told = str(error)
+        if "out of range" in told:  # all of what was asked for, not the end that does not fit
+            told = f"place {asked} is out of range: the sequence has {len(sequence)} residues, from 1"
+        yield Mutant(asked, error=told)
+        return
+    if last < first:
+        yield Mutant(asked, error=f"the range {asked} runs backwards in the sequence")
+        return
+    for place in range(first, last + 1):
+        old = sequence[place - 1]
+        for new in STANDARD:
+            if new != old:
+                changed = sequence[: place - 1] + new + sequence[place:]
+                yield Mutant(name_of(old, place, new, own), changed, places=(place,))

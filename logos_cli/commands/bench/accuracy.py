@@ -1,0 +1,182 @@
+"""logos bench accuracy int4.gguf --baseline bf16.gguf"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from logos_cli.errors import UsageError
+from logos_cli.terminal import options
+
+if TYPE_CHECKING:
+    from logos_cli.benchmarks.accuracy.accuracy import Subject
+    from logos_cli.engines.engine import EngineSettings
+
+
+def accuracy(
+    models: Annotated[list[str], typer.Argument(help="GGUF files, or the word nano.", metavar="MODEL", show_default=False)],
+    baseline: Annotated[
+        str,
+        typer.Option(
+            "--baseline", help="What they are compared with: a GGUF, or a checkpoint.", metavar="MODEL", show_default=False
+        ),
+    ],
+    out: options.ResultOut = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            help="Default: molecule, and retro if known.",
+            metavar="TASK",
+            show_default=False,
+            autocompletion=options.task_names,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Rows of TASK. Default: the baseline's own samples.", metavar="INPUT", show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", metavar="ROWS", show_default=False)
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option("-n", min=1, help="Answers a row. Default: 8; 256 where there is no row.", show_default=False)
+    ] = None,
+    texts: Annotated[int, typer.Option("--texts", min=2, help="Own samples of each modality, without --data.")] = 32,
+    tasks: Annotated[bool, typer.Option("--tasks/--no-tasks", help="Answer the task too, not only read texts.")] = True,
+    novel_against: Annotated[
+        Path | None, typer.Option("--novel-against", help="Molecules that count as known.", show_default=False)
+    ] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer.")] = 256,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all samples.")] = 0,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", min=1, help="Answers written at once. Default: 32, on a GPU 64.", show_default=False),
+    ] = None,
+    device: options.DeviceOption = "auto",
+    threads: options.Threads = None,
+    resume: options.ResumeResult = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure what models lose against a baseline of full precision.
+
+    Token by token on the same texts (KL divergence, same top token, perplexity), and in the answers to the same rows with
+    the same seeds. The JSON document goes to stdout unless -o names a file, a table to stderr.
+
+    \b
+    Example: logos bench accuracy int4.gguf --baseline bf16.gguf -o loss.json
+    """
+    from logos_cli.benchmarks.accuracy import accuracy as work
+    from logos_cli.benchmarks.accuracy.plan import Asked, check_markers, plan_tasks, read_data
+    from logos_cli.benchmarks.machine import packages
+    from logos_cli.benchmarks.metrics.truths import read_molecules
+    from logos_cli.engines.engine import EngineSettings
+    from logos_cli.records.journal import Journal, check_inputs
+    from logos_cli.records.output_names import check_name, file_or_stdout
+    from logos_cli.tasks.table import task_named
+    from logos_cli.terminal.console import note, progress, show_table
+    from logos_cli.terminal.model_word import model_path
+
+    if data is not None and task is None:
+        raise UsageError("--data needs --task: what is asked of its rows, for example retro")
+    if data == "-" and resume:
+        raise UsageError("--resume cannot read stdin a second time; give --data a file")
+    check_inputs(out, resume, (*models, baseline, data, novel_against))
+    if (out := file_or_stdout(out)) is not None:
+        check_name(out, "json", "logos bench report makes a page of it")
+    chosen = task_named(task) if task else None
+    paths = [model_path(name) for name in models]
+    against = model_path(baseline)
+    known = read_molecules(novel_against) if novel_against else None
+    asked = Asked(chosen, samples, max_tokens, seed, tasks, known)
+    rows = read_data(data, limit, chosen) if data else None
+    with ExitStack() as opened:
+        engines = EngineSettings(device, threads, batch, note)
+        base = opened_subject(against, engines, opened)
+        subjects = [opened_subject(path, engines, opened) for path in paths]
+        settings: dict[str, Any] = {
+            "what": "accuracy", "task": task, "data_sha256": digest(data), "limit": limit, "n": samples,
+            "texts": texts, "tasks": tasks,
+            "max_tokens": max_tokens, "seed": seed, "novel_against_sha256": digest(novel_against),
+            "baseline": identity(base), "models": [identity(subject) for subject in subjects],
+            "devices": [subject.engine.info.device for subject in (base, *subjects)], "packages": packages(),
+        }  # fmt: skip
+        everybody = [subject.engine for subject in (base, *subjects)]
+        check_markers(asked, everybody)
+        journal = Journal(out, settings, resume)
+        opened.callback(journal.close)
+        if journal.complete:
+            note(f"{out} is complete; nothing to resume")
+            return
+        if told := journal.damage():
+            note(told)
+        if rows is None:
+            note(f"the baseline writes its own test: {texts} samples of each modality it knows")
+            sequences = work.write_texts(base.engine, texts, max_tokens, seed, journal)
+            refused: list[str] = []
+        else:
+            from logos_cli.pipeline.own_texts import texts_of_rows
+
+            assert chosen is not None
+            sequences, refused = texts_of_rows(rows, chosen)
+        said = work.Said()
+        with progress("reading texts", len(sequences), "texts") as bar:
+            said.advance = bar.advance
+            tokens = work.token_level(sequences, base, subjects, journal, said)
+        plans, unasked = plan_tasks(asked, rows, sequences, everybody)
+        total = sum(len(plan.rows) * plan.plan.samples for plan in plans) * (1 + len(subjects))
+        with progress("answering", total, "answers") as bar:
+            said.advance = bar.advance
+            own, answered = work.task_level(plans, base, subjects, journal, said)
+        settings["sampling"] = {plan.name: asdict(plan.plan.sampling) | {"n": plan.plan.samples} for plan in plans}
+        document = work.document(base, subjects, settings, tokens, own, answered)
+        left_out = [*refused, *said.left_out, *unasked]
+        document["left_out"] = left_out
+        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        journal.finish(text)
+    if left_out:
+        note(f"{len(left_out)} left out, first: {left_out[0]}")
+    show_table(*work.table(document))
+    if out is None or as_json:
+        sys.stdout.write(text)
+
+
+def opened_subject(path: Path, settings: EngineSettings, opened: ExitStack) -> Subject:
+    """A model with its engine, closed with `opened`; a checkpoint's folder runs through torch."""
+    from logos_cli.benchmarks.accuracy.accuracy import Subject
+    from logos_cli.engines.open_engine import open_engine
+    from logos_cli.models.model_file import is_onnx
+    from logos_cli.system.files import bytes_of
+
+    if (path / "config.json").exists() and not is_onnx(path):
+        from logos_cli.engines.torch_engine import TorchEngine
+
+        engine: Any = TorchEngine(path, settings)
+        size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+    else:
+        engine = open_engine(path, settings)
+        size = bytes_of(path)
+    opened.callback(engine.close)
+    return Subject(path, size, engine)
+
+
+def identity(subject: Subject) -> list[str | int]:
+    """What a resume must find unchanged of a model. A foreign file's fingerprint is of its header, so its date counts too."""
+    return [subject.engine.info.fingerprint, subject.bytes, subject.path.stat().st_mtime_ns]
+
+
+def digest(path: str | Path | None) -> str | None:
+    """What a resume must find unchanged of an input: its content."""
+    if path is None or not os.path.isfile(path):
+        return None if path is None else str(path)
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""What a checkpoint's files say about its tokenizer beside tokenizer.json: special tokens by name, ends, padding, BOS.
+
+The rules are those of `AutoTokenizer` and `generate` of transformers 4.57 and 5; where the two differ for a folder, it is
+refused with both readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logos_cli.errors import TokenizerError
+from logos_cli.models.checkpoint_config import read_json
+
+# tokenizer_config.json's names of special tokens, in the order in which transformers adds them.
+_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_LISTS = ("additional_special_tokens", "extra_special_tokens")
+_LLAMA = ("LlamaTokenizer", "LlamaTokenizerFast")
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """The JSON files of one folder; those that are not there are empty."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    generation: Mapping[str, Any]
+    settings: Mapping[str, Any]  # tokenizer_config.json, with what special_tokens_map.json adds
+
+    @classmethod
+    def read(cls, folder: Path) -> TokenizerFiles:
+        """Raises CheckpointError for a file that is no JSON object."""
+
+        def document(name: str) -> dict[str, Any]:
+            return read_json(folder / name) if (folder / name).is_file() else {}
+
+        settings = document("tokenizer_config.json")
+        # Where the added tokens are listed, the older file says nothing new and is not read.
+        if "added_tokens_decoder" not in settings:
+            settings |= {key: value for key, value in document("special_tokens_map.json").items() if value}
+        return cls(folder, document("config.json"), document("generation_config.json"), settings)
+
+    def name(self, key: str) -> str | None:
+        """The text of a special token such as `eos_token`: a string, or an AddedToken object of older files."""
+        found = self.settings.get(key)
+        text = found.get("content") if isinstance(found, dict) else found
+        return text if isinstance(text, str) and text else None
+
+    def special(self) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+        """Every token that these files name: its text, its flags as of an AddedToken, and whether the flags count for one
+        that the tokenizer has already."""
+        listed = self.settings.get("added_tokens_decoder")
+        for _, entry in sorted(listed.items(), key=_number) if isinstance(listed, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("content"), str):
+                yield entry["content"], entry, True
+        found: list[Any] = [self.settings.get(key) for key in _NAMES]
+        for key in _LISTS:
+            value = self.settings.get(key)
+            found += list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        for one in found:
+            if isinstance(one, str) and one:
+                yield one, {"special": True}, False
+            elif isinstance(one, dict) and isinstance(one.get("content"), str):
+                yield one["content"], {**one, "special": True}, False
+
+    def ids(self, key: str) -> tuple[int, ...]:
+        """The ids that generation_config.json gives for `key`, else config.json; one or a list, -1 being none."""
+        return _ids(self.generation.get(key)) or _ids(self.config.get(key))
+
+    def check_start(self, template: str | None, known: Container[str]) -> None:
+        """Compare what transformers 4 and 5 put before a prompt: `template` is the token of tokenizer.json's template.
+
+        Version 4 replaces the template of a class made for Llama 1 and 2 by what add_bos_token and add_eos_token say,
+        version 5 never does. Raises TokenizerError where the two differ, but not where version 4 would take a token that is
+        not among the `known` ones and that no model was trained with.
+        """
+        kind = self.settings.get("tokenizer_class")
+        path = self.folder / "tokenizer_config.json"
+        if self.settings.get("split_special_tokens"):
+            raise TokenizerError(f"{path}: split_special_tokens: transformers would cut markers into pieces; remove it")
+        if kind is None and not self.settings.get("backend") and self.config.get("model_type") == "llama":
+            kind = _LLAMA[1]  # what version 4 takes for a Llama
+        if kind not in _LLAMA:
+            return
+        if self.settings.get("add_eos_token"):
+            raise TokenizerError(f"{path}: add_eos_token: transformers 4 would end every prompt with the end token; remove it")
+        added = self.settings.get("add_bos_token", True)
+        older = (self.name("bos_token") or "<s>") if added else None
+        if older != template and (older is None or older in known):
+            what = f"tokenizer_class {kind}" if self.settings.get("tokenizer_class") else "no tokenizer_class"
+            raise TokenizerError(
+                f"{path}: {what}: transformers 4 begins a prompt with {older or 'nothing'}, transformers 5 with "
+                f"{template or 'nothing'} (tokenizer.json's template); if that is right, set tokenizer_class to "
+                "PreTrainedTokenizerFast, else change the template"
+            )
+
+
+def _number(item: tuple[str, Any]) -> int:
+    return int(item[0]) if item[0].isdecimal() else -1
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(one for one in values if isinstance(one, int) and not isinstance(one, bool) and one >= 0)

@@ -1,0 +1,57 @@
+"""What `--props` and `--similar-to` add to a record: its molecule's properties, and the nearest of known molecules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from logos_cli.chemistry.properties import fingerprint, parsed, properties_of
+from logos_cli.chemistry.smiles import canonical
+from logos_cli.errors import InputError
+from logos_cli.records.record import Record
+from logos_cli.rows.read_rows import read_rows
+
+
+@dataclass(frozen=True)
+class References:
+    """Known molecules: `names` of their fingerprints."""
+
+    names: tuple[str, ...]
+    prints: tuple[Any, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> References:
+        """Those of any file that holds SMILES. Raises InputError for one without a valid molecule."""
+        rows = [(row.id, canonical(row.value)) for row in read_rows(str(path)) if isinstance(row.value, str)]
+        found = [(name, parsed(smiles)) for name, smiles in rows if smiles]
+        if not found:
+            raise InputError(f"{path}: no valid molecule in it; give a file of SMILES to compare with")
+        return cls(tuple(name for name, _ in found), tuple(fingerprint(mol) for _, mol in found))
+
+    def nearest(self, mol: Any) -> dict[str, Any]:
+        """Tanimoto similarity to the nearest of them, and its name."""
+        from rdkit.DataStructs import BulkTanimotoSimilarity
+
+        values = BulkTanimotoSimilarity(fingerprint(mol), list(self.prints))
+        best = max(range(len(values)), key=lambda i: values[i])
+        return {"tanimoto": round(float(values[best]), 4), "to": self.names[best]}
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is added to each record of a molecule; an answer that is not valid has none of it."""
+
+    props: tuple[str, ...] = ()
+    references: References | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.props, *(("tanimoto", "to") if self.references else ()))
+
+    def of(self, record: Record) -> Record:
+        mol = parsed(record.smiles) if self.columns and record.valid else None
+        if mol is None:
+            return record
+        props = properties_of(mol, self.props) if self.props else None
+        return replace(record, props=props, similarity=self.references.nearest(mol) if self.references else None)

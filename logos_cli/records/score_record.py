@@ -1,0 +1,82 @@
+"""The records of `logos score`: one output line each, as JSON or csv."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from logos_cli.records.record import SCHEMA, table_cell, table_lines
+
+# As in the records of `generate`; a line leaves out those that say nothing, a csv has the first five.
+OPTIONAL = ("asked", "answer", "reaction", "text", "site", "prompt", "finish", "numbering")
+CSV_COLUMNS = OPTIONAL[:5]
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """`logprob` is natural, summed over `tokens` tokens: those of what follows the task's prompt, and of its end. That is
+    `text`, read as `answer`, unless `input` is the whole of it. `delta` is that of a mutant minus the wild type's, `rank`
+    its place among the row's mutants; `mutant` is None for the wild type, which
+    alone has the `numbering` of an antibody. `each` are the tokens, one by one."""
+
+    row: int
+    id: str
+    task: str
+    input: str
+    model: str
+    mutant: str | None = None
+    logprob: float | None = None
+    tokens: int | None = None
+    delta: float | None = None
+    rank: int | None = None
+    error: str | None = None
+    asked: str | None = None
+    answer: Any = None
+    reaction: str | None = None
+    text: str | None = None
+    site: dict[str, Any] | None = None
+    prompt: str | None = None
+    finish: str | None = None
+    numbering: dict[str, Any] | None = None
+    each: list[tuple[str, float]] | None = None
+    columns: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def per_token(self) -> float | None:
+        return None if self.logprob is None or not self.tokens else self.logprob / self.tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "schema": SCHEMA, "row": self.row, "id": self.id, "task": self.task, "input": self.input, "mutant": self.mutant,
+            "logprob": rounded(self.logprob), "tokens": self.tokens, "logprob_per_token": rounded(self.per_token),
+            "perplexity": rounded(None if self.per_token is None else math.exp(-self.per_token)), "delta": rounded(self.delta),
+            "rank": self.rank, "error": self.error, "model": self.model,
+        }  # fmt: skip
+        found |= {key: value for key in OPTIONAL if (value := getattr(self, key)) is not None}
+        return found | ({"each": [[text, rounded(value)] for text, value in self.each]} if self.each is not None else {})
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+class ScoreFormatter:
+    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`."""
+
+    def __init__(self, name: str, each: bool = False) -> None:
+        self.name, self.each, self.headed = name, each, False
+
+    def lines(self, record: ScoreRecord) -> str:
+        found = record.to_dict()
+        if self.name == "jsonl":
+            return json.dumps(found, ensure_ascii=False) + "\n"
+        each = found.pop("each", None)
+        cells = {key: value for key, value in found.items() if key not in OPTIONAL}
+        cells |= {key: table_cell(found.get(key), record.task) for key in CSV_COLUMNS}
+        if self.each:
+            cells["each"] = json.dumps(each, ensure_ascii=False) if each is not None else None
+        lines = table_lines(cells, record.columns, not self.headed)
+        self.headed = True
+        return lines

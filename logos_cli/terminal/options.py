@@ -1,0 +1,199 @@
+"""Options that several commands share: one text and one meaning everywhere."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from logos_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from logos_cli.tasks.table import Task
+
+
+class Format(StrEnum):
+    jsonl = "jsonl"
+    smi = "smi"
+    csv = "csv"
+    fasta = "fasta"
+
+
+class Decode(StrEnum):
+    sample = "sample"
+    beam = "beam"
+
+
+class ScoreFormat(StrEnum):
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+class Scheme(StrEnum):
+    imgt = "imgt"
+    kabat = "kabat"
+    chothia = "chothia"
+
+
+class Form(StrEnum):
+    wrapped = "wrapped"
+    protein = "protein"
+    smiles = "smiles"
+
+
+def task_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from logos_cli.tasks.table import TASKS
+
+    return [name for name in TASKS if name.startswith(incomplete)]
+
+
+def scheme_names(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from logos_cli.quant.schemes import ALIASES, SCHEMES
+
+    return [name for name in (*ALIASES, *SCHEMES) if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="GGUF file, ONNX folder, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False
+    ),
+]
+ResultOut = Annotated[
+    Path | None, typer.Option("--out", "-o", help="File for the JSON document. Default: stdout.", show_default=False)
+]
+ResumeResult = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted -o run.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File to write; for ONNX a folder.")]
+Type = Annotated[
+    str | None,
+    typer.Option(
+        "--type",
+        help="f32 f16 bf16, int8 int4 (default), or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs.",
+        metavar="TYPE",
+        autocompletion=scheme_names,
+        show_default=False,
+    ),
+]
+ConvertType = Annotated[
+    str | None,
+    typer.Option(
+        "--type",
+        help="f32 f16 bf16, int8 int4, or q8_0 q6_k q5_k_m q4_k_m q4_0 iq4_xs; ONNX: f32 f16 int8 int4. "
+        "Default: bf16, ONNX f32.",
+        metavar="TYPE",
+        autocompletion=scheme_names,
+        show_default=False,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)]
+_NAMED = "Column of a table, key of JSON lines, data field of an SDF."
+SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help=_NAMED, show_default=False)]
+SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help=_NAMED, show_default=False)]
+IdColumn = Annotated[str | None, typer.Option("--id-column", help=_NAMED, show_default=False)]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first line of a table is a row; columns are 1, 2, …")]
+Chain = Annotated[
+    str | None,
+    typer.Option(
+        "--chain",
+        "--chains",
+        help="Of a structure; A,B or all as one row. Default: most contacts, else the longest.",
+        show_default=False,
+    ),
+]
+PocketFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--pocket-from",
+        help="Ligand of the structure (STI, STI:A:201, auto), chain:B, a ligand's file, or residues: A:57,A:25-30.",
+        show_default=False,
+    ),
+]
+Cutoff = Annotated[
+    float | None,
+    typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket. Default: 4.5.", show_default=False),
+]
+EachCopy = Annotated[bool, typer.Option("--each-copy", help="A row of each copy of the ligand that --pocket-from names.")]
+LigandForm = Annotated[
+    Form | None,
+    typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
+]
+AsWritten = Annotated[
+    bool, typer.Option("--as-written", help="SMILES go in as they are spelled, not in RDKit's canonical form.")
+]
+KeepIdentity = Annotated[
+    bool, typer.Option("--keep-identity", help="An answer of retro or react that is the question counts as valid.")
+]
+NumberingScheme = Annotated[
+    Scheme | None,
+    typer.Option("--scheme", help="Number antibodies by it; regions of --mutants go by it too.", show_default=False),
+]
+
+
+def checked_device(asked: str) -> str:
+    """`asked` if it can be a device. Raises UsageError for what cannot."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", asked):
+        raise UsageError(f"--device {asked} is none; give auto, cpu, cuda, or cuda:N for one of several cards")
+    return asked
+
+
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda or cuda:N; auto takes a GPU if the runtime was built for it.",
+        metavar="DEVICE",
+        callback=checked_device,
+    ),
+]
+
+
+def check_structure_options(
+    task: Task | None,
+    chain: str | None,
+    pocket_from: str | None,
+    cutoff: float | None,
+    reads: bool = True,
+    each_copy: bool = False,
+) -> None:
+    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input."""
+    given = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
+    named = next((name for name, value in given.items() if value is not None), None)
+    if named and task and task.wants != "sequence":
+        raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
+    if named and not reads:
+        raise UsageError(f"{named} says how a protein is read; give INPUT, a structure")
+    if each_copy and pocket_from is None:
+        raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
+    if cutoff is not None and pocket_from is None:
+        raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
+
+
+def check_spelling(task: Task | None, as_written: bool, tasks: tuple[str, ...]) -> None:
+    """Refuses --as-written where no SMILES of a row would be spelled otherwise."""
+    if as_written and task and task.name not in tasks:
+        raise UsageError(f"--as-written is for {', '.join(tasks)}; {task.name} takes its rows as they are")
+
+
+def check_identity(task: Task, keep_identity: bool) -> None:
+    if keep_identity and task.repeats is None:
+        raise UsageError(f"--keep-identity is for retro and react; {task.name} has no answer that is its question")
+
+
+def show_log(asked: bool) -> None:
+    if asked:
+        from logos_cli.engines.llamacpp import library as engine_llamacpp_library
+
+        engine_llamacpp_library.show_log()
+
+
+Debug = Annotated[bool, typer.Option("--debug", callback=show_log, help="Show llama.cpp's log and the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

@@ -1,0 +1,177 @@
+"""The page and the sentences made from results."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import Run
+from test_accuracy import check_schema
+
+from logos_cli.benchmarks.report.charts import Bar, Point, Scale, bars, lines, scatter
+from logos_cli.benchmarks.report.report import read_results
+from logos_cli.benchmarks.report.tables import judged, markdown, points, tables, verdict
+
+VOID = {"meta", "br", "line", "circle", "rect", "path", "i"}
+
+
+def estimate(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"value": value, "ci95": [low, high], "n": 100}
+
+
+def about(name: str, scheme: str, size: int) -> dict[str, Any]:
+    shared = {"device": "cpu", "threads": 2, "kv_type": "f16", "build": "b"}
+    return {"path": f"{name}.gguf", "name": name, "scheme": scheme, "bytes": size, "fingerprint": name, **shared}
+
+
+MACHINE = {"cpu": "A <CPU>", "cores": 2, "memory_bytes": 8e9, "python": "3.11", "system": "Linux", "packages": {"rdkit": "1"}}
+
+
+def latency() -> dict[str, Any]:
+    def model(name: str, scheme: str, size: int, speed: float) -> dict[str, Any]:
+        def spread(value: float) -> dict[str, float]:
+            return {"median": value, "p5": value, "p95": value}
+
+        decode = [{"samples": n, "tokens_per_s": spread(speed * n**0.5), "peak_rss_bytes": size} for n in (1, 32)]
+        times = {"load_s": spread(1.0), "prefill": {"tokens_per_s": spread(100.0)}, "ttft_ms": spread(30.0)}
+        memory = {"peak_rss_bytes": 2 * size, "peak_gpu_bytes": 0, "others_share": 0.5}
+        return {**about(name, scheme, size), **times, **memory, "decode": decode, "task": None, "rounds": []}
+
+    models = [model("big", "bf16", 3_000_000_000, 10.0), model("small", "q4_k_m", 620_000_000, 19.0)]
+    return {"schema": 1, "kind": "latency", "date": "d", "machine": MACHINE, "rounds": 3, "settings": {}, "models": models}
+
+
+def accuracy() -> dict[str, Any]:
+    kld = {name: estimate(0.02, 0.01, 0.03) for name in ("mean", "median", "p90", "p99", "p99_9", "max")}
+    tokens: dict[str, Any] = {"n_tokens": 900, "n_texts": 30, "kld": kld}
+    tokens |= {"same_top1": estimate(0.91, 0.9, 0.92), "ppl_ratio": estimate(1.01, 1.0, 1.02)}
+    tokens |= {"ppl": estimate(2.02, 2.0, 2.04), "ppl_baseline": estimate(2.0, 2.0, 2.0)}
+    tokens |= {"delta_p": {"mean": estimate(0.0, -0.1, 0.1), "rms": estimate(0.02, 0.01, 0.03)}}
+    flips = {"both": 80, "lost": 9, "gained": 2, "neither": 9, "mcnemar_p": 0.01}
+    change = {"change": estimate(-0.003, -0.009, 0.003), "flips": flips | {"mcnemar_p": 0.3}}
+    worse = {"change": estimate(-0.05, -0.08, -0.02), "flips": flips}
+    task: dict[str, Any] = {"rows": 10, "answers": 80, "rows_without_answer": 0, "validity": estimate(0.9, 0.88, 0.92)}
+    task |= {"top": {"1": estimate(0.3, 0.2, 0.4), "10": estimate(0.5, 0.4, 0.6)}, "round_trip": None}
+    against = {"validity": change, "top": {"1": worse}, "same_text": estimate(0.5, 0.4, 0.6)}
+    small = {**about("small", "q4_k_m", 620_000_000), **tokens, "modalities": {"molecule": tokens}, "texts_left_out": 0}
+    small["tasks"] = {"retro": {**task, "against_baseline": against}}
+    baseline = {**about("big", "bf16", 3_000_000_000), "tasks": {"retro": task}}
+    found = {"schema": 1, "kind": "accuracy", "date": "d", "machine": MACHINE, "settings": {"seed": 0, "data_sha256": None}}
+    return {**found, "baseline": baseline, "models": [small], "left_out": []}
+
+
+def test_the_examples_here_are_such_documents() -> None:
+    check_schema(latency())
+    check_schema(accuracy())
+
+
+def test_a_few_flips_are_no_verdict() -> None:
+    changed = {"change": estimate(-0.013, -0.027, -0.003), "flips": {"mcnemar_p": 0.125}}
+    assert judged(changed) == "no difference shown"
+    assert judged({**changed, "flips": {"mcnemar_p": 0.01}}) == "worse"
+    assert judged({"change": {**estimate(1, 0, 0), "ci95": None}, "flips": {"mcnemar_p": 0.01}}) == "no difference shown"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / "latency.json", tmp_path / "accuracy.json"]
+    for path, document in zip(paths, (latency(), accuracy()), strict=True):
+        path.write_text(json.dumps(document))
+    return paths
+
+
+def test_the_verdict_in_plain_words(results: list[Path]) -> None:
+    report = read_results(results)
+    (line,) = [line for line in report.lines if not line.baseline]
+    assert verdict(line, report.baseline) == (
+        "q4_k_m: 0.62 GB, 1.9× the speed of bf16 for one answer, 1.9× the speed of bf16 for 32 answers at once, the same top "
+        "token in 91.0 % of places, retro validity −0.3 points [−0.9, +0.3]: no difference shown, retro top-1 −5.0 points "
+        "[−8.0, −2.0]: worse."
+    )
+    assert points(estimate(0.0, -0.0001, 0.012)) == "0.0 points [0.0, +1.2]"
+
+
+def test_tables_and_markdown(results: list[Path]) -> None:
+    report = read_results(results)
+    speed, loss, tasks, details = tables(report)
+    assert ["retro", "top-1 lost / gained, p", "", "9 / 2, 0.01"] in details.rows
+    assert all(len(row) == len(table.columns) for table in (speed, loss, tasks, details) for row in table.rows)
+    assert tasks.columns[3:] == ["retro valid", "retro top-1", "retro top-10"] and tasks.rows[0][3:] == [
+        "90.0 %",
+        "30.0 %",
+        "50.0 %",
+    ]
+    text = markdown(report)
+    assert "busy: other programs took up to 50 %" in text
+    widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert widths[0] == widths[1] == widths[2]
+
+
+class Checked(HTMLParser):
+    """Every tag closed in order, nothing fetched from anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert not {"src", "href", "onload", "onclick"} & {name for name, _ in attrs} and tag not in ("script", "link", "img")
+        if tag not in VOID - {"i"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_no_network(results: list[Path], logos: Callable[..., Run], tmp_path: Path) -> None:
+    out = tmp_path / "r.html"
+    found = logos("bench", "report", *results, "-o", out)
+    assert found.code == 0, found.err
+    page = out.read_text()
+    parser = Checked()
+    parser.feed(page)
+    assert parser.open == [] and "http" not in page and "@import" not in page and "A &lt;CPU&gt;" in page
+    assert page.count("<svg") == 4 and "nan" not in re.sub("[a-z]*nano[a-z]*", "", page)
+    assert logos("bench", "report", *results, "-o", tmp_path / "r.md").code == 0
+
+
+def test_what_is_no_result(results: list[Path], logos: Callable[..., Run], tmp_path: Path) -> None:
+    other, cut = tmp_path / "o.json", tmp_path / "c.json"
+    other.write_text('{"schema": 1}')
+    cut.write_text(results[0].read_text()[:100])
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text(json.dumps({**latency(), "models": [{"name": 1}]}))
+    elsewhere, seeded = tmp_path / "elsewhere.json", tmp_path / "seeded.json"
+    elsewhere.write_text(json.dumps({**latency(), "machine": {**MACHINE, "cpu": "B"}}))
+    seeded.write_text(json.dumps({**accuracy(), "settings": {"seed": 1, "data_sha256": None}}))
+    for arguments, code, said in (
+        ((other, "-o", "r.html"), 1, "no result of logos bench"),
+        ((cut, "-o", "r.html"), 1, "not JSON"),
+        ((damaged, "-o", "r.html"), 1, "damaged result"),
+        ((results[0], results[0], "-o", "r.html"), 1, "is there twice"),
+        ((results[0], elsewhere, "-o", "r.html"), 1, "machine cpu is another than in"),
+        ((results[1], seeded, "-o", "r.html"), 1, "setting seed is another than in"),
+        ((tmp_path / "none", "-o", "r.html"), 1, "No such file"),
+        ((results[0], "-o", tmp_path / "r.pdf"), 2, ".html or .md"),
+    ):
+        found = logos("bench", "report", *arguments)
+        assert found.code == code and said in found.err and found.err.count("\n") == 1, found.err
+
+
+def test_axes_and_marks() -> None:
+    axis = Scale([-6.2, 4.0], 0, 100)
+    assert 0.0 in axis.ticks() and axis.place(axis.low) == 0 and axis.place(axis.high) == 100
+    log = Scale([2e-4, 3e-2], 0, 100, log=True)
+    assert log.ticks() == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1]) and log.place(0.0) == 0
+    assert Scale([5.0], 0, 1).ticks() and Scale([], 0, 1, log=True).ticks()
+    assert scatter([Point(1, 1e-3, "a<b")], "t", "x", "y").count("<circle") == 1
+    assert lines([(0, [(1, 5.0)]), (3, [(1, 5.0), (8, 7.0)])], "t", "x", "y").count('class="line') == 2
+    assert bars([("g", [Bar("a", -1, -2, 0), Bar("b", 2, 1, 3, 1)])], "t", "x").count("<rect") == 2
