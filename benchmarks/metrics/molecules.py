@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from logos_cli.chemistry.properties import fingerprint, functions, parsed
 
@@ -50,6 +51,10 @@ class Diversity:
 
     value: float
     n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives it as JSON."""
+        return {"value": self.value, "n": self.n}
 
 
 def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:
