@@ -79,8 +79,8 @@ def inspected(model: str, quick: bool) -> Inspection:
 
 def what_convert_would_say(path: Path) -> Iterator[str]:
     """Why the side files of a checkpoint could not be converted; a missing marker is shown in a line of its own."""
-    from logos_cli.commands.convert import check_sampling
     from logos_cli.convert.gguf_vocab import read_vocab
+    from logos_cli.convert.preconditions import check_sampling
     from logos_cli.models.checkpoint import Checkpoint
 
     for check in (read_vocab, check_sampling):
@@ -101,7 +101,7 @@ def document(found: Inspection) -> dict[str, Any]:
 
 def shown(found: Inspection) -> Iterator[str]:
     """Lines of at most 80 columns."""
-    from logos_cli.terminal.console import size
+    from logos_cli.system.quantities import size
 
     yield str(found.path)
     for name, text in facts(found):
@@ -118,7 +118,7 @@ def shown(found: Inspection) -> Iterator[str]:
 
 
 def facts(found: Inspection) -> Iterator[tuple[str, str]]:
-    from logos_cli.terminal.console import size
+    from logos_cli.system.quantities import size
 
     shape, vocabulary = found.architecture, found.vocabulary
     kind = {"gguf": "GGUF file", "onnx": "ONNX folder"}.get(found.format, "checkpoint")

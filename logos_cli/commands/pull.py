@@ -41,7 +41,8 @@ def pull(
     from logos_cli.errors import HubUnreachable
     from logos_cli.models.checkpoint import Checkpoint
     from logos_cli.models.hub.pull import Repository, claimed, list_files
-    from logos_cli.terminal.console import note, size
+    from logos_cli.system.quantities import size
+    from logos_cli.terminal.console import note
 
     if hasattr(signal, "SIGPIPE"):
         # A peer that closes a TLS connection would end the program silently: OpenSSL writes without MSG_NOSIGNAL.
@@ -126,7 +127,8 @@ def manifest_of(folder: Path) -> Manifest | None:
 
 
 def show(listing: Listing, right: Mapping[str, Entry]) -> None:
-    from logos_cli.terminal.console import note, size
+    from logos_cli.system.quantities import size
+    from logos_cli.terminal.console import note
 
     repository, total = listing.repository, sum(file.size for file in listing.files)
     note(f"{repository.name} at {listing.commit[:12]} on {repository.host}: {len(listing.files)} files, {size(total)}")
