@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from logos_cli.rows.from_smi import row_of
 from logos_cli.rows.row import Reading, Row
 from logos_cli.system.lines import Blank
 
-Item = str | list[str] | tuple[str, ...] | Mapping[str, Any] | Row
+Item = str | Sequence[str] | Mapping[str, Any] | Row
 
 
 def rows_of(items: Iterable[Item], reading: Reading) -> Iterator[Row]:

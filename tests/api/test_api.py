@@ -44,7 +44,11 @@ def test_answers_are_those_of_the_command(
 ) -> None:
     path = tmp_path / "drugs.smi"
     path.write_text("\n".join(DRUGS) + "\n")
-    for more, options in ((["--top", "2", "-n", "6"], {"top": 2, "n": 6}), (["-n", "3", "--seed", "5"], {"n": 3, "seed": 5})):
+    cases: list[tuple[list[str], dict[str, Any]]] = [
+        (["--top", "2", "-n", "6"], {"top": 2, "n": 6}),
+        (["-n", "3", "--seed", "5"], {"n": 3, "seed": 5}),
+    ]
+    for more, options in cases:
         told = logos_here("generate", "retro", path, "-m", nano_bf16, *more).lines
         of_file = [record.to_dict() for record in logos_cli.generate("retro", path, model=model, **options)]
         of_list = [record.to_dict() for record in logos_cli.generate("retro", DRUGS, model=model, **options)]
@@ -55,7 +59,7 @@ def test_answers_are_those_of_the_command(
 
 def test_rows_of_every_kind(model: logos_cli.Model) -> None:
     mapping = {"id": "amide", "reactants": ["CC(=O)Cl", "Nc1ccccc1"], "product": "CC(=O)Nc1ccccc1"}
-    rows = [mapping, ["CC(=O)Cl", "Nc1ccccc1"], "CC(=O)Cl.Nc1ccccc1", logos_cli.Row(7, "own", "CC(=O)Cl.Nc1ccccc1")]
+    rows: list[Any] = [mapping, ["CC(=O)Cl", "Nc1ccccc1"], "CC(=O)Cl.Nc1ccccc1", logos_cli.Row(7, "own", "CC(=O)Cl.Nc1ccccc1")]
     records = list(logos_cli.generate("react", rows, model=model))
     assert [(record.row, record.id) for record in records] == [(0, "amide"), (1, "2"), (2, "3"), (3, "own")]
     assert {record.input for record in records[1:]} == {"CC(=O)Cl.Nc1ccccc1"}
