@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.rotary import rope_factors
 from logos_cli.errors import CheckpointError, OutputError
-from logos_cli.models.checkpoint import Checkpoint, Tensor, too_wide
 from logos_cli.models.architectures.architecture import Config
+from logos_cli.models.checkpoint import Checkpoint, Tensor, too_wide
 from logos_cli.models.gguf_header import TRIM_IDS
 from logos_cli.models.gguf_seal import DATA, HEADER, UNKNOWN, seal
 from logos_cli.models.hub.manifest import read_manifest

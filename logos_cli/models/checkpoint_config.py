@@ -33,6 +33,14 @@ def read_raw(path: Path) -> bytes:
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 
+def read_text(path: Path) -> str:
+    """A UTF-8 text under the bounds of `read_raw`."""
+    try:
+        return read_raw(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: not UTF-8; download it again") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_raw(path))
@@ -67,7 +75,7 @@ def read_config(path: Path) -> Config:
         )
     theta, scaling = read_rope(path, raw, architecture.rope_theta)
     if scaling and not architecture.scales_rope:
-        raise CheckpointError(f"{path}: rope scaling 'llama3' is not supported for {architecture.hf_class}; use a LOGOS checkpoint")
+        raise CheckpointError(f"{path}: rope scaling 'llama3' is not supported for {architecture.hf_class}")
     mixture = "num_local_experts" in architecture.defaults
     experts, used = (number("num_local_experts"), number("num_experts_per_tok")) if mixture else (0, 0)
     if used > experts:

@@ -96,3 +96,24 @@ def test_qwen3_quantized_to_onnx(
     expected = ReferenceLlama(family("qwen3")).logits(list(tokens))
     error = np.abs(engine.logits(tokens) - expected).mean() / np.abs(expected).mean()
     assert 0 < error < (0.05 if scheme == "int8" else 0.5)
+
+
+def test_qwen3_is_calibrated(family: Callable[[str], Path], tmp_path: Path, logos_here: Callable[..., Run]) -> None:
+    """Its q/k norms stand between a matrix and its neighbours in llama.cpp's graph; every matrix is found all the same."""
+    source = convert(family("qwen3"), tmp_path / "m.gguf", "bf16")
+    rows = tmp_path / "rows.smi"
+    rows.write_text("CC(=O)Nc1ccc(O)cc1 a\nCC(=O)Oc1ccccc1C(=O)O b\n")
+    for kind in (("--type", "int4"), ("--budget", "5")):
+        out = tmp_path / f"{kind[0][2:]}.gguf"
+        done = logos_here("quantize", source, "-o", out, *kind, "--calibrate", rows)
+        assert done.code == 0, done.err
+    matrices = {tensor.name for tensor in read_header(source).tensors if len(tensor.shape) == 2}
+    chosen = {tensor.name: tensor.type for tensor in read_header(out).tensors if tensor.name in matrices}
+    assert not {"BF16", "F32"} & set(chosen.values()) and len(set(chosen.values())) > 1
+
+
+def test_experts_are_not_calibrated(family: Callable[[str], Path], tmp_path: Path, logos_here: Callable[..., Run]) -> None:
+    source = convert(family("mixtral"), tmp_path / "m.gguf", "bf16")
+    done = logos_here("quantize", source, "-o", tmp_path / "q.gguf", "--type", "int4", "--calibrate")
+    assert done.code == 1 and "a mixture of experts cannot be calibrated here" in done.err
+    assert not (tmp_path / "q.gguf").exists()

@@ -10,9 +10,9 @@ import pytest
 from builders import Run
 
 from logos_cli.convert.estimate import estimate_unquantized
-from logos_cli.models.checkpoint import Checkpoint, Tensor
 from logos_cli.models.architectures.architecture import Config, RopeScaling
 from logos_cli.models.architectures.llama import LLAMA
+from logos_cli.models.checkpoint import Checkpoint, Tensor
 from logos_cli.quant.footprint import footprint
 from logos_cli.quant.quantize_gguf import planned_size
 from logos_cli.quant.schemes import SCHEMES

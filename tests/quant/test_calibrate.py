@@ -13,10 +13,10 @@ import gguf
 import numpy as np
 import pytest
 from builders import Run
+from logos_cli.convert.tensor_names import gguf_name
 from reference import ReferenceLlama
 
 from logos_cli.benchmarks.accuracy.token_level import Pair, read_text
-from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.engines.engine import EngineSettings
 from logos_cli.errors import InputError, ModelFileError
 from logos_cli.models.gguf_header import read_header

@@ -13,10 +13,11 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from logos_cli.chemistry.grammar import MARKERS
-from logos_cli.convert.gguf_vocab import LLAMA3, read_vocab
+from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.convert.verify import texts
 from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.split_pattern import LLAMA3
 from logos_cli.models.tokens import Tokens
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
@@ -65,7 +66,8 @@ def build_tokenizer(pattern: str | None = LLAMA3, ignore_merges: bool = True, ma
 def write_checkpoint(
     folder: Path, tokenizer: Tokenizer, dtype: str = "BF16", tied: bool = False, shards: int = 1, **changes: Any
 ) -> Path:
-    """A random Llama, or with `QWEN3` or `MIXTRAL` as `changes` one of those: 2 layers, hidden 256, grouped-query attention, llama3 rope scaling, three spare embedding rows."""
+    """A random Llama, or with `QWEN3` or `MIXTRAL` as `changes` one of those: 2 layers, hidden 256, grouped-query attention,
+    llama3 rope scaling, three spare embedding rows."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = tokenizer.get_vocab_size() + 3
     config = {

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import pairwise
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from logos_cli.chemistry.grammar import MARKERS
-from logos_cli.convert.gguf_vocab import QWEN2
+from logos_cli.models.split_pattern import QWEN2
 from logos_cli.models.tokens import byte_of
 
 END, TURN_END = "<|endoftext|>", "<|im_end|>"
@@ -38,7 +39,7 @@ def halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
     """The two tokens whose merge makes `token`: what byte pair encoding comes to with all earlier merges."""
     parts = [bytes([byte]) for byte in token]
     while len(parts) > 2:
-        joined = [(ranks.get(a + b, len(ranks)), i) for i, (a, b) in enumerate(zip(parts, parts[1:], strict=False))]
+        joined = [(ranks.get(a + b, len(ranks)), i) for i, (a, b) in enumerate(pairwise(parts))]
         _, at = min(joined)
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
     return parts[0], parts[1]

@@ -1,4 +1,5 @@
-"""An independent forward pass: a Llama, a Qwen3 or a Mixtral in float64 numpy, straight from the Hugging Face tensors and the paper's formulas."""
+"""An independent forward pass: a Llama, a Qwen3 or a Mixtral in float64 numpy, straight from the Hugging Face tensors and the
+papers' formulas."""
 
 from __future__ import annotations
 
