@@ -25,7 +25,7 @@ from logos_cli.engines.sampling import Sampling
 from logos_cli.models.gguf_header import GgufHeader, read_header
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
-FAMILIES = {"qwen3": QWEN3, "mixtral": MIXTRAL}
+FAMILIES: dict[str, dict[str, Any]] = {"qwen3": QWEN3, "mixtral": MIXTRAL}
 SMILES = ("CC(=O)Nc1ccc(O)cc1", "CC(=O)Oc1ccccc1C(=O)O", "O=C(O)c1ccc(NC(=O)c2ccccc2)cc1")
 PROMPTS = [f"<MoleculeS>{one}<MoleculeE><ReverseReact>" for one in SMILES]
 LENGTH = 40
