@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "commands": "terminal convert quant benchmarks pipeline inspection drawing tasks engines rows models records structures "
                 "chemistry system",
-    "terminal": "convert quant tasks engines rows system",
+    "terminal": "convert quant tasks engines rows records system",
     "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
     "convert": "engines models chemistry system nano",
     "quant": "pipeline tasks engines rows models chemistry system",
