@@ -16,7 +16,7 @@ ALLOWED = {
     "commands": "terminal convert quant benchmarks pipeline inspection drawing tasks engines rows models records structures "
                 "chemistry system",
     "api": "convert pipeline tasks engines rows records chemistry",
-    "terminal": "convert quant tasks engines rows system",
+    "terminal": "convert quant tasks engines rows records system",
     "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
     "convert": "quant tasks engines models chemistry system nano",
     "quant": "pipeline tasks engines rows models records chemistry system",

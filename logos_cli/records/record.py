@@ -277,3 +277,7 @@ class Tally:
         else:
             self.answers += 1
             self.valid += record.valid
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"rows": self.rows, "failed": self.failed, "answers": self.answers, "valid": self.valid}
