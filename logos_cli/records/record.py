@@ -99,8 +99,9 @@ class Record:
         if is_score(found):
             raise InputError("these are scores, of logos score, and not answers; give the JSONL or csv of logos generate")
         names = cls.__dataclass_fields__
+        known = {key: value for key, value in found.items() if key in names}
         try:
-            return cls(**{key: value for key, value in found.items() if key in names})
+            return cls(**known | {"model": known.get("model") or ""})  # a column that a table program left out
         except TypeError as error:
             raise InputError(f"not a record: {error}") from None
 
