@@ -106,8 +106,7 @@ def score(
     part = shard_of(shard, out, True)
     options.check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
     options.check_spelling(chosen, as_written, KNOWS_SMILES)
-    if scheme and (chosen is None or chosen.name != "antibody"):
-        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    options.check_scheme(chosen, scheme)
     numbered = scheme.value if scheme else None
     asked = Mutations.parse(mutants, numbered or "imgt") if mutants is not None else None
     plan = ScorePlan(chosen, asked, each_token, as_written, numbered)
@@ -115,10 +114,11 @@ def score(
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side if chosen else "", header=not no_header, each_copy=each_copy,
+        antibodies=chosen is not None and chosen.modality == "antibody",
     )  # fmt: skip
     blank = Blank(note=note)
     rows, _ = look_ahead(read_limited(input, reading, limit, blank, part))
-    formatter = ScoreFormatter(format.value, each_token)
+    formatter = ScoreFormatter(format.value, each_token, numbered is not None)
     shared = ScoredShard(part, formatter)
     scored = failed = 0
     with written(out) as stream:

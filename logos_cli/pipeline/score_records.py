@@ -59,6 +59,8 @@ def task_for(row: Row) -> Task:
         return TASKS["raw"]
     if row.material is not None or (row.kind == "smiles" and isinstance(row.value, str) and is_mofid(row.value, row.id)):
         return TASKS["material"]
+    if row.part[:1] in ("H", "L"):
+        return TASKS["antibody"]
     if row.kind == "sequence":
         return TASKS["ligand" if row.ligand else "pocket" if row.pocket else "protein"]
     return TASKS["retro" if isinstance(row.value, str) and ">" in row.value.replace("->", "") else "molecule"]
@@ -124,10 +126,10 @@ def asked(row: Row, plan: ScorePlan, engine: Engine) -> Iterator[tuple[_Waiting,
             raise RowError(f"--mutants changes residues of a protein or an antibody; this row is scored as {task.name}")
         sequence = residues(row.value)
         own = row.site.own_numbers if row.site else numbers_of(row.recorded.site) if row.recorded else None
-        variants = list(plan.mutations.of(sequence, own))
+        variants = list(plan.mutations.of(sequence, own, row.part))
         base = replace(base, input=sequence)
         wild = replace(base, numbering=numbering(sequence, plan.scheme)) if plan.scheme else base
-        yield _Waiting(wild, last=False), tokens(of_row(replace(row, value=sequence), task), engine)
+        yield _Waiting(wild, last=not variants), tokens(of_row(replace(row, value=sequence), task), engine)
         for place, mutant in enumerate(variants, 1):
             record, last = replace(base, mutant=mutant.name, error=mutant.error), place == len(variants)
             if own and base.site and mutant.places:

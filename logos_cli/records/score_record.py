@@ -64,10 +64,11 @@ def rounded(value: float | None) -> float | None:
 
 
 class ScoreFormatter:
-    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`."""
+    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`,
+    and one for numbers of antibodies if `numbered`."""
 
-    def __init__(self, name: str, each: bool = False) -> None:
-        self.name, self.each, self.headed = name, each, False
+    def __init__(self, name: str, each: bool = False, numbered: bool = False) -> None:
+        self.name, self.each, self.numbered, self.headed = name, each, numbered, False
 
     def lines(self, record: ScoreRecord) -> str:
         found = record.to_dict()
@@ -76,6 +77,8 @@ class ScoreFormatter:
         each = found.pop("each", None)
         cells = {key: value for key, value in found.items() if key not in (*OPTIONAL, "kind")}
         cells |= {key: table_cell(found.get(key), record.task) for key in CSV_COLUMNS}
+        if self.numbered:
+            cells["numbering"] = table_cell(found.get("numbering"), record.task)
         if self.each:
             cells["each"] = json.dumps(each, ensure_ascii=False) if each is not None else None
         lines = table_lines(cells, record.columns, not self.headed)

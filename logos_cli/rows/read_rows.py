@@ -19,6 +19,7 @@ from pathlib import Path
 
 from logos_cli.chemistry.smiles_text import parses
 from logos_cli.errors import InputError, UsageError
+from logos_cli.rows.chain_rows import chain_rows
 from logos_cli.rows.foreign_format import refuse_foreign
 from logos_cli.rows.from_alignment import alignment_rows, chain_lengths
 from logos_cli.rows.from_fasta import fasta_rows
@@ -40,7 +41,7 @@ _DEFAULT = Reading()
 def read_rows(path: str, reading: Reading = _DEFAULT, blank: Blank | None = None) -> Iterator[Row]:
     """The rows of a file or of stdin (`-`), in order. Raises InputError for a file that cannot be read at all."""
     blank = blank if blank is not None else Blank()
-    for row in rows_as_found(path, reading, blank):
+    for row in chain_rows(rows_as_found(path, reading, blank), reading.antibodies):
         # A structure's rows have found their pocket already, in its own numbers.
         yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
 

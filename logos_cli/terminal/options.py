@@ -197,6 +197,13 @@ def check_identity(task: Task, keep_identity: bool) -> None:
         raise UsageError(f"--keep-identity is for retro and react; {task.name} has no answer that is its question")
 
 
+def check_scheme(task: Task | None, scheme: Scheme | None) -> None:
+    if scheme and task is None:
+        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    if scheme and task and task.modality != "antibody":
+        raise UsageError(f"--scheme numbers antibodies, and {task.name} has none; leave it out")
+
+
 def show_log(asked: bool) -> None:
     if asked:
         from logos_cli.engines.llamacpp import library as engine_llamacpp_library
