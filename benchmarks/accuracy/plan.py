@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from logos_cli.benchmarks.accuracy.task_level import TaskPlan
 from logos_cli.benchmarks.metrics.metrics import Truth
-from logos_cli.benchmarks.metrics.truths import parse_truth
+from logos_cli.benchmarks.metrics.truths import parse_any, placed
 from logos_cli.chemistry.grammar import RowError, reaction_parts
-from logos_cli.chemistry.smiles import canonical
+from logos_cli.chemistry.smiles import canonical, shortened
 from logos_cli.engines.engine import Engine
 from logos_cli.engines.sampling import resolve
 from logos_cli.errors import InputError
 from logos_cli.pipeline.generate_records import Plan
 from logos_cli.pipeline.own_texts import Text, knows
+from logos_cli.pipeline.recorded import site_of
+from logos_cli.records.record import Record
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
 from logos_cli.tasks.table import TASKS, Task
@@ -36,9 +39,9 @@ class Asked:
     known: frozenset[str] | None
 
 
-def read_data(path: str, limit: int | None, task: Task | None) -> tuple[Row, ...]:
-    """The rows of --data, of a reaction the side that `task` asks with. Raises InputError for none."""
-    rows = tuple(islice(read_rows(path, Reading(side=task.side if task else "")), limit))
+def read_data(path: str, limit: int | None, reading: Reading) -> tuple[Row, ...]:
+    """The rows of --data. Raises InputError for none."""
+    rows = tuple(islice(read_rows(path, reading), limit))
     if not rows:
         raise InputError(f"{path}: no rows; give a file that logos generate reads")
     return rows
@@ -64,7 +67,8 @@ def plan_tasks(
     if rows is not None and asked.task is not None and asked.task.needs_input:
         usable = tuple(row for row in rows if can_be_asked(row, asked.task))
         told = {row.ordinal: truth_of(row, asked.task) for row in usable}
-        bad = [f"row {row + 1}: its right answer is not valid" for row, truth in told.items() if truth is INVALID]
+        shown = {row.ordinal: shortened(str(row.truth)) for row in usable}
+        bad = [f"row {row + 1}: its right answer is not valid: {shown[row]}" for row, truth in told.items() if truth is INVALID]
         truths = {row: truth for row, truth in told.items() if truth}
         return [task_plan(asked, asked.task, usable, truths, engines)], bad
     found, left_out = [], []
@@ -80,7 +84,7 @@ def plan_tasks(
     return found, left_out
 
 
-def task_plan(asked: Asked, task: Task, rows: Sequence[Row], truths: dict[int, Truth], engines: Sequence[Engine]) -> TaskPlan:
+def task_plan(asked: Asked, task: Task, rows: Sequence[Row], truths: dict[int, Any], engines: Sequence[Engine]) -> TaskPlan:
     """Both models get the baseline's settings: another table in the model's file must not count as a loss."""
     flags = {"seed": asked.seed, "max_tokens": asked.max_tokens}
     sampling = resolve(task.name, task.sampling, task.source, engines[0].info.sampling, flags).settings
@@ -107,11 +111,20 @@ def own_rows(texts: Sequence[Text]) -> tuple[Row, ...]:
     return tuple(Row(i, str(i + 1), value=one) for i, one in enumerate(smiles))
 
 
-def truth_of(row: Row, task: Task) -> Truth | None:
-    """The right answer that comes with a row: the published files' `groundtruth`, or the other side of a reaction. None if
-    it has none, `INVALID` if what it has is no valid answer."""
-    if row.truth is not None:
-        return parse_truth(row.truth, task.name) or INVALID
-    if isinstance(row.value, str) and len(reaction_parts(row.value)) == 3:
-        return parse_truth(row.value, task.name) or INVALID
-    return None
+def truth_of(row: Row, task: Task) -> Any:
+    """The right answer that comes with a row, as the figures of `task` take it: the published files' `groundtruth`, the
+    other side of a reaction, a known pocket or ligand. None if it has none, `INVALID` if what it has is no valid answer."""
+    prompt = task.prompt(row)
+    told = prompt.truth if row.truth is None else row.truth
+    if told is None and isinstance(row.value, str) and len(reaction_parts(row.value)) == 3:
+        told = row.value
+    if told is None:
+        return None
+    found = parse_any(told, task.name)
+    if isinstance(found, frozenset):  # a binding site, perhaps in the structure's own numbers
+        asked = Record(row.ordinal, row.id, task.name, prompt.shown, "", site=site_of(row, prompt))
+        try:
+            found = placed({row.ordinal: found}, [asked], False, "--data")[row.ordinal]
+        except InputError:
+            return INVALID
+    return found or INVALID

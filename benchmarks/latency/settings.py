@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from logos_cli.rows.row import Row
+from logos_cli.rows.row import Recorded, Row
 
 # Drugs of ordinary size, as rows of the task: aspirin, ibuprofen, caffeine, imatinib.
 DRUGS = (
@@ -15,8 +15,8 @@ DRUGS = (
     "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1",
 )
 
-
-_ROW = ("ordinal", "id", "value", "text", "reactants")
+_ALWAYS = ("ordinal", "id", "value", "text", "reactants")  # in the document even where a row has none
+_NO_PROMPT = ("site", "truth")  # of a record only; a site holds its whole structure
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class LatencySettings:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; of the rows what a prompt is made from."""
-        rows = [{name: getattr(row, name) for name in _ROW} for row in self.rows]
-        return asdict(self) | {"rows": rows}
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        return settings | {"rows": [row_to(row) for row in self.rows]}
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> LatencySettings:
@@ -47,7 +47,21 @@ class LatencySettings:
         return cls(**{**found, "samples": tuple(found["samples"]), "rows": rows})
 
 
+def row_to(row: Row) -> dict[str, Any]:
+    """What of a row a prompt is made from; beyond `_ALWAYS` only what it has."""
+    plain = Row(row.ordinal, row.id)
+    names = [field.name for field in fields(row) if field.name not in _NO_PROMPT]
+    found = {name: getattr(row, name) for name in names if name in _ALWAYS or getattr(row, name) != getattr(plain, name)}
+    return found | ({"recorded": asdict(row.recorded)} if row.recorded else {})
+
+
 def row_from(found: dict[str, Any]) -> Row:
+    """The row of a `row_to` that went through JSON."""
+    recorded = found.get("recorded")
+    plain = {name: tuples(value) for name, value in found.items() if name != "recorded"}
+    return Row(**plain, recorded=Recorded(**recorded) if recorded else None)
+
+
+def tuples(value: Any) -> Any:
     """JSON has lists where a row has tuples."""
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-    return Row(**plain)
+    return tuple(map(tuples, value)) if isinstance(value, (list, tuple)) else value

@@ -172,14 +172,16 @@ def check_structure_options(
     cutoff: float | None,
     reads: bool = True,
     each_copy: bool = False,
+    given: str = "INPUT",
 ) -> None:
-    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input."""
-    given = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
-    named = next((name for name, value in given.items() if value is not None), None)
+    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input,
+    which the user names by `given`."""
+    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
+    named = next((name for name, value in options.items() if value is not None), None)
     if named and task and task.wants != "sequence":
         raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
     if named and not reads:
-        raise UsageError(f"{named} says how a protein is read; give INPUT, a structure")
+        raise UsageError(f"{named} says how a protein is read; give {given}, a structure")
     if each_copy and pocket_from is None:
         raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
     if cutoff is not None and pocket_from is None:
