@@ -167,7 +167,7 @@ def test_samplers_draw_as_each_alone() -> None:
     tokens, logprobs = Samplers().draw(shapes, logits.copy(), seen, u, counts)
     start = 0
     for row, count in enumerate(counts):
-        known = [seen[row]] if seen[row] is not None else []
+        known = [ids for ids in [seen[row]] if ids is not None]
         alone = Sampler(OWN[row % 3]).draw(logits[row : row + 1].copy(), known, u[start : start + count], np.zeros(count, int))
         assert tokens[start : start + count].tolist() == alone[0].tolist()
         assert logprobs[start : start + count].tolist() == alone[1].tolist()
