@@ -61,9 +61,11 @@ class TorchEngine:
         if settings.threads:
             self.torch.set_num_threads(settings.threads)
         try:
-            self.model = transformers.LlamaForCausalLM.from_pretrained(
-                path, dtype=self.torch.float32, local_files_only=True, use_safetensors=True
-            ).to(self.device)
+            self.model = (
+                getattr(transformers, checkpoint.config.architecture.hf_class)
+                .from_pretrained(path, dtype=self.torch.float32, local_files_only=True, use_safetensors=True)
+                .to(self.device)
+            )
         except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: transformers cannot load it ({str(error).splitlines()[0][:200]})") from error
         self.model.eval()

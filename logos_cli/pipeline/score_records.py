@@ -65,12 +65,19 @@ def task_for(row: Row) -> Task:
 
 
 def score_records(rows: Iterable[Row], plan: ScorePlan, engine: Engine) -> Iterator[ScoreRecord]:
-    """Records in input order; a row's mutants follow its wild type, in the order asked for."""
+    """Records in input order; a row's mutants follow its wild type, in the order asked for. Raises TokenizerError if the model
+    lacks a marker of what a row is scored as: its pieces would be scored instead."""
+    spoken: set[str] = set()
     queue: deque[_Waiting] = deque()
     texts = engine.token_texts() if plan.each else []
 
     def pairs() -> Iterator[tuple[Sequence[int], Sequence[int]] | None]:
         for row in rows:
+            task, _ = meant(row, plan.task)
+            if task.name not in spoken:
+                for marker in task.needs:
+                    engine.marker(marker)
+                spoken.add(task.name)
             for waiting, pair in asked(row, plan, engine):
                 waiting.tokens = tuple(pair[1]) if pair and plan.each else ()
                 queue.append(waiting)

@@ -93,8 +93,9 @@ def _answer(cell: str, task: Any) -> Any:
     if cell.startswith("{"):
         return _json(cell)
     if task in _LISTED or task in _PLACES:
-        # pandas writes a list as Python does.
-        if cell == "[]" or cell.startswith(("['", '["')) or (task in _PLACES and cell.startswith("[")):
+        if cell == "[]" or cell.startswith(("['", '["')):
+            return cell  # as pandas writes a list: the fields' check reads it
+        if task in _PLACES and cell.startswith("["):
             with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
                 return ast.literal_eval(cell)
         return cell.split(".") if task in _LISTED else [_json(one) for one in cell.split()]

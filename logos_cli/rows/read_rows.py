@@ -101,6 +101,8 @@ def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Readi
     joined = chain([first], lines)
     if head.startswith("[") and head.rstrip()[-1:] in ("[", ",", "]", "{") and not _ATOM.match(head):
         raise InputError(f"{path}: a JSON array; one object a line is read: jq -c '.[]' {path}")
+    if head.rstrip() == "{" and not opening[1:2] == ["{"]:
+        raise InputError(f"{path}: JSON over several lines; one object a line is read: jq -c . {path}")
     if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
         raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
     if head.startswith("{"):
@@ -146,8 +148,9 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
     if delimiter_of(opening, reading.wants, reading.side):
         return True
     found = headerless_delimiter(opening) if reading.wants == "smiles" else None
-    # What a tab parts is read as SMILES and name, in either order.
-    return found is not None and (found != "\t" or not (reading.header or name.endswith(SUFFIXES)))
+    # What a tab parts is read as SMILES and name, in either order; quotes are a table's.
+    listed = found == "\t" and not opening[0].lstrip().startswith('"') and (reading.header or name.endswith(SUFFIXES))
+    return found is not None and not listed
 
 
 def refuse_options(path: str, found: str, reading: Reading, named: bool = False) -> None:

@@ -95,6 +95,15 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="I/N: only rows I, I+N, … of the input, from 0, for logos merge; slurm: by its job array.",
+        metavar="I/N|slurm",
+        show_default=False,
+    ),
+]
 _NAMED = "Column of a table, key of JSON lines, data field of an SDF."
 SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help=_NAMED, show_default=False)]
 SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help=_NAMED, show_default=False)]
