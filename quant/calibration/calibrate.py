@@ -18,7 +18,7 @@ from logos_cli.chemistry.grammar import RowError
 from logos_cli.engines.engine import Engine, EngineSettings
 from logos_cli.engines.llamacpp.engine import LlamaCppEngine
 from logos_cli.engines.llamacpp.tensors import activations, multiplied, watching
-from logos_cli.engines.slots import PREFILL
+from logos_cli.engines.streams import PREFILL
 from logos_cli.errors import EngineError, ForeignText, InputError
 from logos_cli.models.gguf_header import read_header
 from logos_cli.pipeline.own_texts import OWN, Text, own_texts
