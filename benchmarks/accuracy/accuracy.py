@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass
 class Progress:
-    """Who hears of progress: `left_out` of a text that a model could not read."""
+    """Who hears of progress: `left_out` of a text that a model could not read, and of a row that has no answer."""
 
     advance: Callable[[int], None] = lambda _: None
     left_out: list[str] = field(default_factory=list)
@@ -113,6 +113,7 @@ def task_level(
     compared: list[dict[str, ComparedTask]] = [{} for _ in models]
     for task in tasks:
         before = run_task(baseline.engine, baseline.engine, task, journal, "baseline", progress.advance)
+        progress.left_out += [f"row {record.row + 1}: {record.error}" for record in before.records if record.failed]
         reference = molecule_reference(before.records)
         own[task.name] = ComparedTask(task_figures(before, task))
         for i, model in enumerate(models):

@@ -8,13 +8,15 @@ from itertools import islice
 from typing import Any
 
 from logos_cli.benchmarks.accuracy.task_level import TaskPlan
+from logos_cli.benchmarks.metrics.truths import placed
 from logos_cli.chemistry.grammar import RowError, reaction_parts
-from logos_cli.chemistry.smiles import canonical
+from logos_cli.chemistry.smiles import canonical, shortened
 from logos_cli.engines.engine import Engine
 from logos_cli.engines.sampling import resolve
 from logos_cli.errors import InputError
 from logos_cli.pipeline.generate_records import GenerationPlan
 from logos_cli.pipeline.own_texts import NamedText, knows
+from logos_cli.records.record import Record
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
 from logos_cli.tasks.defaults import COMPARED
@@ -37,9 +39,9 @@ class TaskOptions:
     known: frozenset[str] | None
 
 
-def read_data(path: str, limit: int | None, task: Task) -> tuple[Row, ...]:
-    """Reads the rows of --data as `task` wants them. Raises InputError for none."""
-    rows = tuple(islice(read_rows(path, Reading(task.wants, side=task.side)), limit))
+def read_data(path: str, limit: int | None, reading: Reading) -> tuple[Row, ...]:
+    """Reads the rows of --data. Raises InputError for none."""
+    rows = tuple(islice(read_rows(path, reading), limit))
     if not rows:
         raise InputError(f"{path}: no rows; give a file that logos generate reads")
     return rows
@@ -91,10 +93,10 @@ def plan_rows(
         usable.append(row)
         if (stated := stated_truth(row, prompt)) is None:
             continue
-        if truth := task.truth(stated):
+        if truth := truth_of(stated, row, prompt, task):
             truths[row.ordinal] = truth
         else:
-            left_out.append(f"row {row.ordinal + 1}: its right answer is not valid")
+            left_out.append(f"row {row.ordinal + 1}: its right answer is not valid: {shortened(str(row.truth))}")
     return [task_plan(options, task, usable, truths, engines)], left_out
 
 
@@ -123,3 +125,15 @@ def stated_truth(row: Row, prompt: Prompt) -> Any:
     if row.truth is not None or prompt.truth is not None:
         return prompt.truth if row.truth is None else row.truth
     return row.value if isinstance(row.value, str) and len(reaction_parts(row.value)) == 3 else None
+
+
+def truth_of(stated: Any, row: Row, prompt: Prompt, task: Task) -> Any:
+    """Reads what a row says is right; None if it is no valid answer."""
+    truth = task.truth(stated)
+    if not truth or not task.answers.counts_residues:
+        return truth
+    question = Record(row.ordinal, row.id, task.name, prompt.shown, "", site=prompt.site)
+    try:  # perhaps in the structure's own numbers
+        return placed({row.ordinal: truth}, [question], False, "--data")[row.ordinal]
+    except InputError:
+        return None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from logos_cli.rows.row import Row
+from logos_cli.rows.row import Recorded, Row
 from logos_cli.tasks.defaults import TIMED
 
 # Drugs of ordinary size, as rows of the task: aspirin, ibuprofen, caffeine, imatinib.
@@ -16,9 +15,9 @@ DRUGS = (
     "Cn1c(=O)c2c(ncn2C)n(C)c1=O",
     "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1",
 )
-# What a prompt is made from: fields of every row, and those that are left out where they say nothing.
-_FIELDS = ("ordinal", "id", "value", "text", "reactants")
-_OPTIONAL = ("kind", "pocket", "ligand", "material")
+
+_ALWAYS = ("ordinal", "id", "value", "text", "reactants")  # in the document even where a row has none
+_NO_PROMPT = ("site", "truth")  # of a record only; a site holds its whole structure
 
 
 @dataclass(frozen=True)
@@ -39,27 +38,32 @@ class LatencySettings:
     threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives them as JSON."""
-        return asdict(self) | {"rows": [row_to_dict(row) for row in self.rows]}
+        """Gives them as JSON; of the rows what a prompt is made from."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        return settings | {"rows": [row_to_dict(row) for row in self.rows]}
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> LatencySettings:
+    def from_dict(cls, found: dict[str, Any]) -> LatencySettings:
         """Reads what `to_dict` gave."""
-        rows = tuple(row_from_dict(row) for row in found["rows"])
+        rows = tuple(row_from_dict(one) for one in found["rows"])
         return cls(**{**found, "samples": tuple(found["samples"]), "rows": rows})
 
 
 def row_to_dict(row: Row) -> dict[str, Any]:
-    """Gives as JSON what a row's prompt is made from."""
+    """Gives of a row what a prompt is made from; beyond `_ALWAYS` only what it has."""
     plain = Row(row.ordinal, row.id)
-    more = {name: value for name in _OPTIONAL if (value := getattr(row, name)) != getattr(plain, name)}
-    return {name: getattr(row, name) for name in _FIELDS} | more
+    names = [field.name for field in fields(row) if field.name not in _NO_PROMPT]
+    found = {name: getattr(row, name) for name in names if name in _ALWAYS or getattr(row, name) != getattr(plain, name)}
+    return found | ({"recorded": asdict(row.recorded)} if row.recorded else {})
 
 
-def row_from_dict(found: Mapping[str, Any]) -> Row:
-    """Reads what `row_to_dict` gave: JSON has lists where a row has tuples."""
-    return Row(**{name: _tuples(value) for name, value in found.items()})
+def row_from_dict(found: dict[str, Any]) -> Row:
+    """Reads what `row_to_dict` gave and went through JSON."""
+    recorded = found.get("recorded")
+    plain = {name: tuples(value) for name, value in found.items() if name != "recorded"}
+    return Row(**plain, recorded=Recorded(**recorded) if recorded else None)
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def tuples(value: Any) -> Any:
+    """Makes tuples of lists: JSON has lists where a row has tuples."""
+    return tuple(map(tuples, value)) if isinstance(value, (list, tuple)) else value

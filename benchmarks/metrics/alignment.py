@@ -44,7 +44,8 @@ def recorded_rows(records: Iterable[Record]) -> list[RecordedRow]:
 def rows_apart(records: Sequence[Record], source: str) -> tuple[list[Record], bool]:
     """Gives the records with a row number of its own for each input, and whether rows keep the input's order. Where files of
     several runs were joined, one row number stands for several inputs: rows then go by their names. Raises InputError if
-    these do not tell them apart."""
+    these do not tell them apart, and for a sample of a row that comes twice."""
+    check_samples(records, source)
     first: dict[tuple[str, int], Record] = {}
     joined = None
     for record in records:
@@ -64,6 +65,20 @@ def rows_apart(records: Sequence[Record], source: str) -> tuple[list[Record], bo
         )
     places: dict[tuple[str, str], int] = {}
     return [replace(one, row=places.setdefault((one.task, one.id), len(places))) for one in records], False
+
+
+def check_samples(records: Sequence[Record], source: str) -> None:
+    """Raises InputError for two runs over the same rows in one file: their answers would be counted as one run's."""
+    first: dict[tuple[str, int, str, str, int], Record] = {}
+    for record in records:
+        if record.sample is None:
+            continue
+        before = first.setdefault((record.task, record.row, record.id, record.input, record.sample), record)
+        if before is not record:
+            raise InputError(
+                f"{source}: lines {before.line} and {record.line} are both sample {record.sample} of row {record.row + 1} "
+                f"({record.id}): several runs were joined; evaluate each by itself"
+            )
 
 
 def aligned(rows: Sequence[RecordedRow], truth: TruthFile, source: str, ordered: bool = True) -> dict[int, Any]:

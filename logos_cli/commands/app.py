@@ -14,6 +14,7 @@ from logos_cli.commands.draw import draw
 from logos_cli.commands.evaluate import evaluate
 from logos_cli.commands.generate import generate
 from logos_cli.commands.inspect import inspect
+from logos_cli.commands.merge import merge
 from logos_cli.commands.pull import pull
 from logos_cli.commands.quantize import quantize
 from logos_cli.commands.score import score
@@ -32,6 +33,7 @@ app.command()(convert)
 app.command()(quantize)
 app.command()(generate)
 app.command()(score)
+app.command()(merge)
 app.command()(evaluate)
 app.command()(draw)
 app.add_typer(bench)

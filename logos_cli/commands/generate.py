@@ -72,6 +72,7 @@ def generate(
         ),
     ] = None,
     limit: options.Limit = None,
+    shard: options.ShardOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     format: Annotated[
@@ -121,20 +122,30 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
-    from logos_cli.commands.generate_run import annotation_for, beam_of, check_format, check_merging, open_output, run, summary
+    from logos_cli.commands.generate_run import (
+        annotation_for,
+        beam_of,
+        check_format,
+        check_merging,
+        open_output,
+        run,
+        summary,
+    )
     from logos_cli.commands.pocket_files import PocketFiles
+    from logos_cli.commands.shards import shard_of
     from logos_cli.engines.engine import EngineSettings
     from logos_cli.engines.sampling import resolve
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
+    from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
     from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
-    from logos_cli.terminal.rows_input import describe, input_rows, none_answered, sha256, total_rows
+    from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
 
     chosen = task_named(task, form.value if form else None)
     if (out := file_or_stdout(out)) is not None:
@@ -143,6 +154,7 @@ def generate(
         raise UsageError("--resume needs -o OUT: what went to stdout cannot be taken up again")
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
+    part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
     options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
@@ -165,7 +177,7 @@ def generate(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
     )  # fmt: skip
-    rows = Ahead(input_rows(chosen, input, reading, limit, blank))
+    rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
     count = beam or samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
@@ -186,7 +198,9 @@ def generate(
             "props": list(annotation.props),
         }
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
-        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows)
+        output = open_output(
+            out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
+        )
         if output is None:
             note(f"{out} is complete; nothing to resume")
             return
@@ -198,11 +212,12 @@ def generate(
             return annotation.of(record)
 
         total = total_rows(input, reading, limit)
-        seconds = run(files.kept(rows, output.done.row) if files else rows, plan, engine, output, total, complete)
+        named = files.kept(rows, output.done.row, part) if files else rows
+        seconds = run(named, plan, engine, output, total, complete, part)
         if files:
             note(files.told())
-        note(summary(output.tally, before, seconds, blank))
-        if output.tally.rows and not output.tally.answers and (input is not None or chosen.needs_input):
+        note(summary(output.tally, before, seconds, blank, part))
+        if not part and output.tally.rows and not output.tally.answers and (input is not None or chosen.needs_input):
             raise RowsFailed(none_answered(output.tally.rows, input))
         if strict and output.tally.failed:
             raise RowsFailed(f"{output.tally.failed} of {output.tally.rows} rows gave no answer (--strict)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
+    from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Row
     from logos_cli.system.lines import Blank
     from logos_cli.tasks.task import Task
@@ -76,6 +77,8 @@ def open_output(
     wanted: tuple[str, ...],
     resume: bool,
     rows: Iterable[Row],
+    shard: Shard | None,
+    blank: Blank,
 ) -> StandardOutput | FileOutput | None:
     """The place for records; None if `out` is complete. `wanted`: what each record has besides. `rows` are read only to
     compare them with those of a complete `out`."""
@@ -83,6 +86,7 @@ def open_output(
 
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
+    from logos_cli.records.shard import SHARD
 
     columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
     formatter = Formatter(form, columns, wanted)
@@ -98,8 +102,9 @@ def open_output(
         "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
         "top": plan.top, "beam_width": plan.beam, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
         **({"rows": engine.info.rows} if engine.info.rows else {}), **asdict(plan.sampling), **described,
+        **({SHARD: str(shard)} if shard else {}),
     }  # fmt: skip
-    file = FileOutput(out, formatter, keep, plan.top is not None, plan.warn)
+    file = FileOutput(out, formatter, keep, plan.top is not None, plan.warn, shard, blank)
     return file if file.open(settings, resume, rows) else None
 
 
@@ -110,15 +115,18 @@ def run(
     output: StandardOutput | FileOutput,
     total: int | None,
     complete: Callable[[Record], Record],
+    shard: Shard | None,
 ) -> float:
-    """Write every record, each made complete just before; the seconds it took."""
+    """Write every record, each made complete just before; the seconds it took. `total`: how many rows the input has."""
     from logos_cli.pipeline.generate_records import generate_records
+    from logos_cli.records.shard import WHOLE
     from logos_cli.terminal.console import progress
 
     started = time.monotonic()
-    samples = plan.samples * total if total is not None else None
+    before = (shard or WHOLE).before
+    samples = plan.samples * before(total) if total is not None else None
     with progress(plan.task.name, samples, "answers") as bar:
-        bar.advance(output.done.row * plan.samples + output.done.samples)
+        bar.advance(before(output.done.row) * plan.samples + output.done.samples)
         for record in generate_records(output.watched(rows), plan, engine, output.done, output.samples):
             output.write(complete(record))
             bar.advance(1 if plan.top is None and not record.failed else plan.samples if (record.rank or 1) == 1 else 0)
@@ -126,20 +134,28 @@ def run(
     return time.monotonic() - started
 
 
-def summary(tally: Tally, before: int, seconds: float, blank: Blank) -> str:
-    from logos_cli.terminal.console import counted
+def summary(tally: Tally, before: int, seconds: float, blank: Blank, shard: Shard | None = None) -> str:
+    """The last line of a run: what it wrote, and how fast."""
+    if tally.rows == 0 and shard:
+        return f"no row of the input is in shard {shard}, no records"
+    parts = [*counts_told(tally, blank, before)]
+    if tally.rows:
+        done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
+        speed = done / max(seconds, 0.05)
+        parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
+    return "; ".join(parts)
+
+
+def counts_told(tally: Tally, blank: Blank, before: int = 0) -> Iterator[str]:
+    """What a run, or all its shards together, wrote and skipped."""
+    from logos_cli.system.quantities import counted
     from logos_cli.terminal.rows_input import skipped
 
     if tally.rows == 0:
-        return "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")
-    parts = [counted(tally.rows, "row")]
-    if before:
-        parts[0] += f" ({before:,} of them before the resume)"
-    parts.append(f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid")
+        yield "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")
+        return
+    yield counted(tally.rows, "row") + (f" ({before:,} of them before the resume)" if before else "")
+    yield f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid"
     if tally.failed:
-        parts.append(f"{counted(tally.failed, 'row')} without an answer (see error)")
-    parts += skipped(blank)
-    done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
-    speed = done / max(seconds, 0.05)
-    parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
-    return "; ".join(parts)
+        yield f"{counted(tally.failed, 'row')} without an answer (see error)"
+    yield from skipped(blank)

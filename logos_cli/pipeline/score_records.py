@@ -51,12 +51,19 @@ class _Waiting:
 
 
 def score_records(rows: Iterable[Row], plan: ScorePlan, engine: Engine) -> Iterator[ScoreRecord]:
-    """Records in input order; a row's mutants follow its wild type, in the order asked for."""
+    """Scores rows, records in input order; a row's mutants follow its wild type, in the order asked for. Raises TokenizerError
+    if the model lacks a marker of what a row is scored as: its pieces would be scored instead."""
+    spoken: set[str] = set()
     queue: deque[_Waiting] = deque()
     texts = engine.token_texts() if plan.each else []
 
     def pairs() -> Iterator[tuple[Sequence[int], Sequence[int]] | None]:
         for row in rows:
+            task, _ = task_and_record(row, plan.task)
+            if task.name not in spoken:
+                for marker in task.needs:
+                    engine.marker(marker)
+                spoken.add(task.name)
             for waiting, pair in requests_of(row, plan, engine):
                 waiting.tokens = tuple(pair[1]) if pair and plan.each else ()
                 queue.append(waiting)
@@ -98,10 +105,10 @@ def requests_of(
             raise RowError(f"--mutants changes residues of a protein or an antibody; this row is scored as {task.name}")
         sequence = residues(row.value)
         own = row.site.own_numbers if row.site else numbers_of(row.recorded.site) if row.recorded else None
-        variants = list(plan.mutations.of(sequence, own))
+        variants = list(plan.mutations.of(sequence, own, row.part))
         base = replace(base, input=sequence)
         wild = replace(base, numbering=numbering(sequence, plan.scheme)) if plan.scheme else base
-        yield _Waiting(wild, last=False), tokens_of(text_of_row(replace(row, value=sequence), task), engine)
+        yield _Waiting(wild, last=not variants), tokens_of(text_of_row(replace(row, value=sequence), task), engine)
         for place, mutant in enumerate(variants, 1):
             record, last = replace(base, mutant=mutant.name, error=mutant.error), place == len(variants)
             if own and base.site and mutant.places:

@@ -17,7 +17,7 @@ from logos_cli.records.table import table_mark, table_objects
 from logos_cli.system.lines import Blank, Line, filled, read_lines
 from logos_cli.tasks.table import answer_kind
 
-SCHEMA = record_fields.SCHEMA
+SCHEMA, ANSWER, SCORE = record_fields.SCHEMA, record_fields.ANSWER, record_fields.SCORE
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
     "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
@@ -86,7 +86,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "schema": SCHEMA, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
+            "schema": SCHEMA, "kind": ANSWER, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
             "sample": self.sample, "answer": self.answer, "valid": self.valid, "error": self.error, "text": self.text,
             "tokens": self.tokens, "logprob": self.logprob, "finish": self.finish, "model": self.model,
         }  # fmt: skip
@@ -100,8 +100,9 @@ class Record:
         if is_score(found):
             raise InputError("these are scores, of logos score, and not answers; give the JSONL or csv of logos generate")
         names = cls.__dataclass_fields__
+        known = {key: value for key, value in found.items() if key in names}
         try:
-            return cls(**{key: value for key, value in found.items() if key in names})
+            return cls(**known | {"model": known.get("model") or ""})  # a column that a table program left out
         except TypeError as error:
             raise InputError(f"not a record: {error}") from None
 
@@ -114,8 +115,8 @@ class Record:
 
 
 def is_score(found: dict[str, Any]) -> bool:
-    """Whether a line is one of `logos score`; these have no samples."""
-    return "mutant" in found and "sample" not in found
+    """Whether a line is one of `logos score`: by its kind, or in files from before there were kinds, by having no samples."""
+    return found["kind"] == SCORE if found.get("kind") in (ANSWER, SCORE) else "mutant" in found and "sample" not in found
 
 
 class Formatter:
@@ -157,7 +158,7 @@ class Formatter:
         return "\n".join([f">{name}/{rank} {told}", *lines]) + "\n"
 
     def _csv(self, record: Record) -> str:
-        cells = {key: value for key, value in record.to_dict().items() if key not in OPTIONAL}
+        cells = {key: value for key, value in record.to_dict().items() if key not in (*OPTIONAL, "kind")}
         cells |= {key: getattr(record, key) for key in self.columns}
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
         kind = answer_kind(record.task)
@@ -272,3 +273,7 @@ class Tally:
         else:
             self.answers += 1
             self.valid += record.valid
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"rows": self.rows, "failed": self.failed, "answers": self.answers, "valid": self.valid}

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli.records.record import SCHEMA, table_lines
+from logos_cli.records.record import SCHEMA, SCORE, table_lines
 from logos_cli.tasks.table import answer_kind
 
 # As in the records of `generate`; a line leaves out those that say nothing, a csv has the first five.
@@ -50,7 +50,8 @@ class ScoreRecord:
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "schema": SCHEMA, "row": self.row, "id": self.id, "task": self.task, "input": self.input, "mutant": self.mutant,
+            "schema": SCHEMA, "kind": SCORE, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
+            "mutant": self.mutant,
             "logprob": rounded(self.logprob), "tokens": self.tokens, "logprob_per_token": rounded(self.per_token),
             "perplexity": rounded(None if self.per_token is None else math.exp(-self.per_token)), "delta": rounded(self.delta),
             "rank": self.rank, "error": self.error, "model": self.model,
@@ -64,19 +65,22 @@ def rounded(value: float | None) -> float | None:
 
 
 class ScoreFormatter:
-    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`."""
+    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`,
+    and one for numbers of antibodies if `numbered`."""
 
-    def __init__(self, name: str, each: bool = False) -> None:
-        self.name, self.each, self.headed = name, each, False
+    def __init__(self, name: str, each: bool = False, numbered: bool = False) -> None:
+        self.name, self.each, self.numbered, self.headed = name, each, numbered, False
 
     def lines(self, record: ScoreRecord) -> str:
         found = record.to_dict()
         if self.name == "jsonl":
             return json.dumps(found, ensure_ascii=False) + "\n"
         each = found.pop("each", None)
-        cells = {key: value for key, value in found.items() if key not in OPTIONAL}
+        cells = {key: value for key, value in found.items() if key not in (*OPTIONAL, "kind")}
         kind = answer_kind(record.task)
         cells |= {key: kind.cell(found.get(key)) for key in CSV_COLUMNS}
+        if self.numbered:
+            cells["numbering"] = kind.cell(found.get("numbering"))
         if self.each:
             cells["each"] = json.dumps(each, ensure_ascii=False) if each is not None else None
         lines = table_lines(cells, record.columns, not self.headed)

@@ -75,6 +75,8 @@ def json_row(path: str, ordinal: int, number: int, found: dict[str, Any], blank:
             return material_row(ordinal, number, name, lowered, truth)
     if source is None:
         return Row(ordinal, name, truth=truth, error=f"line {number} {without_source(names, reading)}")
+    if source.chains:
+        return chains_row(ordinal, number, name, given, source, truth)
     if source.sequence:
         return sequence_row(ordinal, number, name, lowered, names[source.at], truth, given[names[source.at]])
     if source.guessed or source.unused:
@@ -154,6 +156,16 @@ def sequence_row(ordinal: int, number: int, name: str, found: dict[str, Any], ke
         error = f"line {number}: pocket is no list of residue numbers: {shortened(json.dumps(pocket))}"
     known = ligand if isinstance(ligand, str) and ligand else None
     return Row(ordinal, name, value, truth=truth, error=error, kind="sequence", pocket=places, ligand=known)
+
+
+def chains_row(ordinal: int, number: int, name: str, given: dict[str, Any], source: Source, truth: Any) -> Row:
+    """A row of several sequences, each under a key of its own."""
+    names = list(given)
+    found = [(label, given[names[place]]) for label, place in source.chains]
+    if any(not isinstance(value, str) for _, value in found):
+        keys = ", ".join(names[place] for _, place in source.chains)
+        return Row(ordinal, name, truth=truth, error=f"line {number}: {keys}: not all of them are a text", kind="sequence")
+    return Row(ordinal, name, truth=truth, kind="sequence", chains=tuple(found))
 
 
 def material_row(ordinal: int, number: int, name: str, found: dict[str, Any], truth: Any) -> Row:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from logos_cli.chemistry.smiles_text import parses
 from logos_cli.errors import InputError, UsageError
+from logos_cli.rows.chain_rows import chain_rows
 from logos_cli.rows.foreign_format import refuse_foreign
 from logos_cli.rows.from_alignment import alignment_rows, chain_lengths
 from logos_cli.rows.from_fasta import fasta_rows
@@ -40,7 +41,7 @@ _DEFAULT = Reading()
 def read_rows(path: str, reading: Reading = _DEFAULT, blank: Blank | None = None) -> Iterator[Row]:
     """The rows of a file or of stdin (`-`), in order. Raises InputError for a file that cannot be read at all."""
     blank = blank if blank is not None else Blank()
-    for row in rows_as_found(path, reading, blank):
+    for row in chain_rows(rows_as_found(path, reading, blank), reading.antibodies):
         # A structure's rows have found their pocket already, in its own numbers.
         yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
 
@@ -101,6 +102,8 @@ def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Readi
     joined = chain([first], lines)
     if head.startswith("[") and head.rstrip()[-1:] in ("[", ",", "]", "{") and not _ATOM.match(head):
         raise InputError(f"{path}: a JSON array; one object a line is read: jq -c '.[]' {path}")
+    if head.rstrip() == "{" and not opening[1:2] == ["{"]:
+        raise InputError(f"{path}: JSON over several lines; one object a line is read: jq -c . {path}")
     if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
         raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
     if head.startswith("{"):
@@ -146,8 +149,9 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
     if delimiter_of(opening, reading.wants, reading.side):
         return True
     found = headerless_delimiter(opening) if reading.wants == "smiles" else None
-    # What a tab parts is read as SMILES and name, in either order.
-    return found is not None and (found != "\t" or not (reading.header or name.endswith(SUFFIXES)))
+    # What a tab parts is read as SMILES and name, in either order; quotes are a table's.
+    listed = found == "\t" and not opening[0].lstrip().startswith('"') and (reading.header or name.endswith(SUFFIXES))
+    return found is not None and not listed
 
 
 def refuse_options(path: str, found: str, reading: Reading, named: bool = False) -> None:

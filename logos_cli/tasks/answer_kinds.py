@@ -57,6 +57,8 @@ class AnswerKind:
         """Reads an answer back from the cell that `cell` made of it."""
         if not cell:
             return None
+        if cell == "[]" or cell.startswith(("['", '["')):
+            return cell  # as table programs write a list: the check of fields reads it
         return json_of(cell) if cell.startswith("{") else self.from_text(cell)
 
     def from_text(self, cell: str) -> Any:
@@ -93,10 +95,6 @@ class Reactants(AnswerKind):
     writes = "smiles"
 
     def from_text(self, cell: str) -> Any:
-        # pandas writes a list as Python does.
-        if cell == "[]" or cell.startswith(("['", '["')):
-            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-                return ast.literal_eval(cell)
         return cell.split(".")
 
 

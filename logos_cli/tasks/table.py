@@ -84,6 +84,8 @@ def task_for(row: Input) -> Task:
         return raw.TASK
     if row.material is not None or (row.kind == "smiles" and isinstance(row.value, str) and is_mofid(row.value, row.id)):
         return material.TASK
+    if row.part[:1] in ("H", "L"):
+        return antibody.TASK
     if row.kind == "sequence":
         return ligand.TASK if row.ligand else pocket.TASK if row.pocket else protein.TASK
     return retro.TASK if isinstance(row.value, str) and ">" in row.value.replace("->", "") else molecule.TASK

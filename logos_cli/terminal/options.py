@@ -95,6 +95,15 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="I/N: only rows I, I+N, … of the input, from 0, for logos merge; slurm: by its job array.",
+        metavar="I/N|slurm",
+        show_default=False,
+    ),
+]
 _NAMED = "Column of a table, key of JSON lines, data field of an SDF."
 SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help=_NAMED, show_default=False)]
 SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help=_NAMED, show_default=False)]
@@ -163,14 +172,16 @@ def check_structure_options(
     cutoff: float | None,
     reads: bool = True,
     each_copy: bool = False,
+    given: str = "INPUT",
 ) -> None:
-    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input."""
-    given = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
-    named = next((name for name, value in given.items() if value is not None), None)
+    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input,
+    which the user names by `given`."""
+    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
+    named = next((name for name, value in options.items() if value is not None), None)
     if named and task and task.wants != "sequence":
         raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
     if named and not reads:
-        raise UsageError(f"{named} says how a protein is read; give INPUT, a structure")
+        raise UsageError(f"{named} says how a protein is read; give {given}, a structure")
     if each_copy and pocket_from is None:
         raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
     if cutoff is not None and pocket_from is None:
@@ -192,6 +203,13 @@ def check_identity(task: Task, keep_identity: bool) -> None:
     if keep_identity and task.repeats is None:
         able = " and ".join(one.name for one in TASKS.values() if one.repeats)
         raise UsageError(f"--keep-identity is for {able}; {task.name} has no answer that is its question")
+
+
+def check_scheme(task: Task | None, scheme: Scheme | None) -> None:
+    if scheme and task is None:
+        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    if scheme and task and not task.numbered:
+        raise UsageError(f"--scheme numbers antibodies, and {task.name} has none; leave it out")
 
 
 def show_log(asked: bool) -> None:

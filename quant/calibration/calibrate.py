@@ -18,8 +18,9 @@ from logos_cli.chemistry.grammar import RowError
 from logos_cli.engines.engine import Engine, EngineSettings
 from logos_cli.engines.llamacpp.engine import LlamaCppEngine
 from logos_cli.engines.llamacpp.tensors import activations, multiplied, watching
-from logos_cli.engines.slots import PREFILL
+from logos_cli.engines.streams import PREFILL
 from logos_cli.errors import EngineError, ForeignText, InputError
+from logos_cli.models.gguf_header import read_header
 from logos_cli.pipeline.own_texts import OWN, NamedText, own_texts
 from logos_cli.pipeline.sequences import grammar_text, tokens_of
 from logos_cli.quant.calibration.imatrix import Imatrix
@@ -141,5 +142,8 @@ def chunk_of(ids: Sequence[Sequence[int]]) -> int:
 
 
 def open_unquantized(path: Path, settings: EngineSettings) -> LlamaCppEngine:
-    """The engine of a model whose weights may be replaced in memory."""
+    """Opens the engine of a model whose weights may be replaced in memory. Raises EngineError for a mixture of experts, each of
+    whom reads only some of the tokens: what they read is not collected here."""
+    if any(len(tensor.shape) > 2 for tensor in read_header(path).tensors):
+        raise EngineError(f"{path}: a mixture of experts cannot be calibrated here; quantize it with --type alone")
     return LlamaCppEngine(path, settings, writable=True)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from builders import Run, build_tokenizer, convert, write_checkpoint
+from schemas import check_schema
 
 from logos_cli.benchmarks.accuracy.token_level import TextFigures, TokenMap, percentiles, read_text, summarize
 from logos_cli.benchmarks.metrics.intervals import Resamples
@@ -26,12 +26,6 @@ from logos_cli.pipeline.own_texts import NamedText
 from logos_cli.tasks.modalities import modality_of
 
 SMALL = ("--texts", "4", "-n", "4", "--max-tokens", "48")
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "bench.schema.json").read_text())
-
-
-def check_schema(document: dict[str, Any]) -> None:
-    kind = {**SCHEMA, "oneOf": [{"$ref": f"#/$defs/{document['kind']}"}]}
-    jsonschema.Draft202012Validator(kind).validate(document)
 
 
 def figures(found: TextFigures | str) -> TextFigures:
@@ -158,6 +152,53 @@ def test_on_the_users_rows(logos: Callable[..., Run], nano_bf16: Path, nano_int4
     # The text is prompt and right answer.
     assert document["models"][0]["n_texts"] == 3 and document["models"][0]["modalities"].keys() == {"reaction"}
     assert sum(task["against_baseline"]["top"]["1"]["flips"][k] for k in ("both", "lost", "gained", "neither")) == 3
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+STRUCTURE = EXAMPLES / "4cup.cif.gz"
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "options"),
+    [
+        ("pocket", "p.fasta", ()), ("pocket", STRUCTURE, ()), ("ligand", STRUCTURE, ("--pocket-from", "ZYB")),
+        ("protein", "p.csv", ()), ("antibody", EXAMPLES / "antibody.fasta", ()), ("material", EXAMPLES / "mofs.jsonl", ()),
+    ],
+)  # fmt: skip
+def test_rows_are_read_as_the_task_takes_them(
+    logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path, task: str, name: Any, options: Any
+) -> None:
+    """FASTA, tables of sequences and structures are no SMILES."""
+    (tmp_path / "p.fasta").write_text(">a\nMKTAYIAKQR\n>b\nGSHMKTAYIAKQRQISFV\n")
+    (tmp_path / "p.csv").write_text("id,sequence\na,MKTAYIAKQR\nb,GSHMKTAYIAKQRQISFV\n")
+    data = tmp_path / name
+    found = logos_here(
+        "bench", "accuracy", nano_int4, "--baseline", nano_bf16, "--task", task, "--data", data, *options, "-n", 2, "--limit", 2
+    )
+    assert found.code == 0, found.err
+    document = json.loads(found.out)
+    check_schema(document)
+    figures = document["models"][0]["tasks"][task]
+    assert figures["rows"] == document["models"][0]["n_texts"] >= 1 and figures["answers"] == 2 * figures["rows"]
+    assert document["left_out"] == []
+
+
+def test_right_answers_that_are_no_molecules(logos_here: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:
+    """A binding site and a native sequence come with their rows; what they are worth is no top-k. A site that is not in its
+    protein is said, and so is a row that no answer is long enough for."""
+    sites = tmp_path / "sites.jsonl"
+    sites.write_text(
+        '{"sequence": "MKTAYIAKQR", "pocket": [2, 5]}\n'
+        '{"sequence": "MKTAYIAKQRQISFVK", "groundtruth": "MK<PocketS>T<PocketE>AYIAKQRQISFVK<ProteinE>"}\n'
+        '{"sequence": "MKTAYIAKQR", "groundtruth": "A:99"}\n' + json.dumps({"sequence": "MKTAYIAKQR" * 30}) + "\n"
+    )
+    asked = ("bench", "accuracy", nano_bf16, "--baseline", nano_bf16, "-n", 2)
+    document = json.loads(logos_here(*asked, "--task", "pocket", "--data", sites).out)
+    figures = document["models"][0]["tasks"]["pocket"]
+    assert figures["rows"] == 4 and figures["rows_with_truth"] == 2 and figures["rows_without_answer"] == 1
+    assert 0 <= figures["residue_precision"]["value"] <= 1 and "top" not in {**figures, **figures["against_baseline"]}
+    assert len(document["left_out"]) == 2 and "A:99" in document["left_out"][0], document["left_out"]
+    assert "row 4" in document["left_out"][1] and "give --max-tokens" in document["left_out"][1]
 
 
 def test_any_language_model_on_plain_text(logos: Callable[..., Run], tiny_gguf: Callable[[str], Path], tmp_path: Path) -> None:

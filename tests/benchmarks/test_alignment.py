@@ -225,6 +225,11 @@ def test_joined_runs(tmp_path: Path) -> None:
         evaluate_records(numbered, None, None, "r.jsonl")
 
 
+def test_two_runs_over_the_same_rows_are_not_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"r.jsonl: lines 1 and 1 are both sample 0 of row 1 \(a\): several runs were joined"):
+        evaluate_records([*answered(), *answered()], None, None, "r.jsonl")
+
+
 def test_records_know_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("\n" + answered()[0].to_line() + "\n" + answered()[1].to_line())

@@ -9,14 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import Run
-from test_accuracy import check_schema
+from schemas import check_schema
 
 from logos_cli.benchmarks.latency.latency import WorkerError, run_round
 from logos_cli.benchmarks.latency.settings import LatencySettings
+from logos_cli.commands.bench.latency import task_rows
+from logos_cli.rows.row import Reading
+from logos_cli.tasks.table import TASKS
 
 QUICK = ("-r", "2", "-b", "1,8", "--prompt", "16", "--new", "4", "-n", "2", "--max-tokens", "4")
 
@@ -56,6 +60,36 @@ def test_tasks_without_rows_and_rows_of_the_user(logos: Callable[..., Run], tmp_
     rows.write_text('{"test_input": "<MoleculeS>CCO<MoleculeE><ReverseReact>"}\n{"smiles": "nonsense"}\n')
     found = json.loads(logos("bench", "latency", "nano", *QUICK, "--data", rows).out)
     assert found["models"][0]["task"]["rows"] == 1 and len(found["settings"]["rows"]) == 1
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_a_protein_and_its_pocket_reach_the_worker(logos_here: Callable[..., Run]) -> None:
+    asked = (*QUICK, "-r", "1", "--task", "ligand", "--data", EXAMPLES / "4cup.cif.gz", "--pocket-from", "ZYB")
+    found = logos_here("bench", "latency", "nano", *asked)
+    assert found.code == 0, found.err
+    (row,) = json.loads(found.out)["settings"]["rows"]
+    assert row["kind"] == "sequence" and len(row["pocket"]) == 6 and row["ligand"]
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("ligand", '{"sequence": "MKTAYIAKQR", "pocket": [2, 5], "ligand": "CCO"}'),
+        ("material", '{"metal": "[Cu][Cu]", "linkers": ["O=C(O)c1ccc(C(=O)O)cc1"]}'),
+        ("react", '{"product": "CC(=O)NC", "reactants": ["CC(=O)O", "CN"]}'),
+        ("ligand", '{"row": 0, "id": "p", "task": "pocket", "input": "MKTAYIAKQR", "answer": [2, 5], "valid": true}'),
+    ],
+)  # fmt: skip
+def test_a_row_survives_the_way_to_the_worker(tmp_path: Path, task: str, line: str) -> None:
+    """Through JSON, with all that its prompt is made of."""
+    (tmp_path / "r.jsonl").write_text(line + "\n")
+    reading = Reading(TASKS[task].wants, side=TASKS[task].side)
+    (row,) = task_rows(str(tmp_path / "r.jsonl"), 1, reading, TASKS[task])
+    sent = json.loads(json.dumps(LatencySettings(task=task, rows=(row,)).to_dict()))
+    (back,) = LatencySettings.from_dict(sent).rows
+    assert back == replace(row, truth=None, columns=back.columns) and TASKS[task].prompt(back) == TASKS[task].prompt(row)
 
 
 def test_an_interrupted_run_goes_on(logos: Callable[..., Run], tmp_path: Path) -> None:

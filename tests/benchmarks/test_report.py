@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from builders import Run
-from test_accuracy import check_schema
+from schemas import check_schema
 
 from logos_cli.benchmarks.accuracy.results import AccuracyResult, Change
 from logos_cli.benchmarks.latency.results import LatencyResult

@@ -91,12 +91,12 @@ def test_mutants_of_a_region() -> None:
 def test_a_score_carries_the_numbering(nano_bf16: Path, tmp_path: Path) -> None:
     sequence, rows = FAB["rituximab L"], tmp_path / "rows.fasta"
     rows.write_text(f">L\n{sequence}\n>no\nMQIFVKTLTGKTITLEVEPSDT\n")
-    asked = ["score", str(rows), "-m", str(nano_bf16), "--scheme", "kabat"]
-    for more, records in (([], 2), (["--mutants", "CDR2"], 1 + 7 * 19 + 1)):
-        result = CliRunner().invoke(app, [*asked, "--task", "antibody", *more])
+    asked = ["score", str(rows), "-m", str(nano_bf16), "--threads", "1"]
+    for scheme, more, records in (("kabat", [], 2), ("imgt", ["--mutants", "CDR2"], 1 + 3 * 19 + 1)):
+        result = CliRunner().invoke(app, [*asked, "--scheme", scheme, "--task", "antibody", *more])
         assert result.exit_code == 0
         found = [json.loads(line) for line in result.stdout.splitlines()]
-        assert found[0]["numbering"] == numbering(sequence, "kabat") and found[0]["mutant"] is None
+        assert found[0]["numbering"] == numbering(sequence, scheme) and found[0]["mutant"] is None
         assert len(found) == records and "numbering" not in found[1] and "no variable domain" in found[-1]["error"]
     for more in (["--task", "retro"], []):
-        assert isinstance(CliRunner().invoke(app, [*asked, *more]).exception, UsageError)
+        assert isinstance(CliRunner().invoke(app, [*asked, "--scheme", "imgt", *more]).exception, UsageError)

@@ -9,59 +9,23 @@ import shutil
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import build_tokenizer, write_checkpoint
-from test_gguf_header import LIES
+from gguf_lies import LIES
+from processes import check, ended
 
 from logos_cli.chemistry.grammar import MARKERS
 from logos_cli.models.gguf_header import read_header
-
-MOST_MEMORY = 500 << 20
-PATIENCE = 20
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    err: str
-    seconds: float
-    memory: int
-
-
-def ended(*arguments: str | Path, folder: Path) -> Ended:
-    """Run the command; memory is that of the largest process it took."""
-    out, err = folder / ".stdout", folder / ".stderr"
-    began = time.monotonic()
-    with out.open("wb") as stdout, err.open("wb") as stderr:
-        command = [sys.executable, "-m", "logos_cli", *map(str, arguments)]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    text = err.read_text()
-    out.unlink()
-    err.unlink()
-    return Ended(child.returncode, text, time.monotonic() - began, usage.ru_maxrss << 10)
-
-
-def check(found: Ended, path: Path, code: int = 1) -> None:
-    assert found.code == code, found.err
-    lines = found.err.splitlines()
-    assert 1 <= len(lines) <= 2 and lines[-1].startswith("logos: "), found.err
-    assert str(path) in found.err and "Traceback" not in found.err
-    assert ";" in lines[-1], "what is wrong; what to do"
-    assert found.seconds < PATIENCE and found.memory < MOST_MEMORY
 
 
 def refused(folder: Path, path: Path, *commands: list[str | Path]) -> None:
     before = sorted(folder.rglob("*"))
     for command in commands:
-        check(ended(*command, folder=folder), path)
+        check(ended(*command), path)
         assert sorted(folder.rglob("*")) == before, "nothing is left behind"
 
 
@@ -102,11 +66,11 @@ def test_every_reader_says_it_alike(tmp_path: Path, private_cache: Path) -> None
 def test_what_is_no_file(tmp_path: Path, private_cache: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path, tmp_path / "pipe", *readers(tmp_path / "pipe", tmp_path))
-    assert "save it to a file" in ended("inspect", "-", folder=tmp_path).err
+    assert "save it to a file" in ended("inspect", "-").err
 
 
 def test_more_threads_than_help(tmp_path: Path, private_cache: Path) -> None:
-    found = ended("generate", "molecule", "-m", "nano", "--threads", "9999", folder=tmp_path)
+    found = ended("generate", "molecule", "-m", "nano", "--threads", "9999")
     assert (found.code, found.err.count("\n")) == (2, 1) and "--threads 9999" in found.err and "give at most" in found.err
 
 
@@ -252,7 +216,7 @@ def test_inspect_of_damaged_checkpoints(tiny: Path, tmp_path: Path, private_cach
 
 def test_a_marker_that_is_missing_is_named(tmp_path: Path, private_cache: Path) -> None:
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(markers=MARKERS[:-1]))
-    assert "<Search>" in ended("convert", folder, "-o", tmp_path / "o.gguf", folder=tmp_path).err
+    assert "<Search>" in ended("convert", folder, "-o", tmp_path / "o.gguf").err
 
 
 # Places

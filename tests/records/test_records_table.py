@@ -93,6 +93,10 @@ def test_what_pandas_makes_of_records(tmp_path: Path) -> None:
     wanted = [replace(RECORDS["retro"], id="7"), replace(RECORDS["failed"], id="7")]
     assert list(read_records(path)) == wanted
     assert [entry.sample for entry in read_stored(str(path), Ending())] == [0, None]
+    texts = [{**whole, "answer": form(whole["answer"])} for form in (json.dumps, str)]
+    del texts[0]["model"]
+    path.write_text("".join(json.dumps(one) + "\n" for one in texts))
+    assert list(read_records(path)) == [replace(wanted[0], model=""), wanted[0]], "lists as texts, a column that was dropped"
     out = io.StringIO()
     writer = csv.DictWriter(out, list(whole))
     writer.writeheader()
