@@ -64,7 +64,8 @@ def profiles() -> tuple[Any, Any]:
         raise MissingDependency(_EXTRA.format("pyhmmer")) from None
     alphabet = Alphabet.amino()
     with HMMFile(Path(anarci().__file__).parent / "dat" / "HMMs" / "ALL.hmm") as file:
-        return alphabet, OptimizedProfileBlock(alphabet, file.optimized_profiles())
+        block = OptimizedProfileBlock(alphabet, file.optimized_profiles())
+    return alphabet, block
 
 
 def hits(sequence: str, threshold: float) -> list[Hit]:
