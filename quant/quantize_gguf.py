@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from logos_cli.models.gguf_header import GgufHeader, GgufTensor, read_header
 from logos_cli.models.gguf_seal import DATA, HEADER, UNKNOWN, data_sha256, seal
 from logos_cli.quant.calibration.imatrix import Imatrix, read_imatrix
 from logos_cli.quant.calibration.refine_gguf import Refiner
-from logos_cli.quant.schemes import Scheme
+from logos_cli.quant.report import QuantReport, WiderTensor
+from logos_cli.quant.schemes import MIXED, Scheme
+from logos_cli.system.files import atomic, check_output
+from logos_cli.system.reporter import SILENT, Reporter
 from logos_cli.system.threads import chosen_threads
 
 Progress = Callable[[int, int], None]
@@ -46,33 +49,6 @@ class Recipe:
 
 
 PLAIN = Recipe()
-
-
-@dataclass(frozen=True)
-class WiderTensor:
-    """A tensor that did not get the scheme's main type, and why."""
-
-    name: str
-    type: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class QuantReport:
-    scheme: str
-    bytes_before: int
-    bytes_after: int
-    bits_per_weight: float
-    wider: tuple[WiderTensor, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "scheme": self.scheme,
-            "bytes_before": self.bytes_before,
-            "bytes_after": self.bytes_after,
-            "bits_per_weight": round(self.bits_per_weight, 3),
-            "wider": [{"name": w.name, "type": w.type.lower(), "reason": w.reason} for w in self.wider],
-        }
 
 
 def quantize_gguf(
@@ -121,6 +97,31 @@ def quantize_gguf(
     seal(target, written.data_start, {DATA: data_sha256(target, written.data_start)})
     wider = tuple(wider_tensors({t.name: t.type for t in written.tensors}, header, scheme))
     return QuantReport(scheme.name, header.size, written.size, written.bits_per_weight, wider)
+
+
+def check_target(source: Path, out: Path) -> None:
+    """Raise OutputError for an `out` that cannot be written, or that is the source."""
+    check_output(out)
+    if out.exists() and out.samefile(source):
+        raise OutputError(f"{out} is the file to quantize; give another -o")
+
+
+def write_quantized(
+    source: Path,
+    out: Path,
+    scheme: Scheme | None,
+    threads: int | None,
+    recipe: Recipe = PLAIN,
+    refiner: Refiner | None = None,
+    reporter: Reporter = SILENT,
+) -> QuantReport:
+    """Quantize `source` to `out`, which appears complete or not at all. `scheme` None: by the recipe's types."""
+    check_target(source, out)
+    chosen = scheme or MIXED
+    with atomic(out) as beside, reporter.progress(f"quantizing to {chosen.name}", None, "tensors") as bar:
+        if refiner:
+            refiner = replace(refiner, progress=bar.set)
+        return quantize_gguf(source, beside, chosen, threads, bar.set, recipe, refiner)
 
 
 def imatrix_keys(imatrix: Imatrix, path: Path) -> dict[str, str | int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from logos_cli.models.onnx_model import Matrix, OnnxModel, Stored, tensor_bytes
 from logos_cli.quant.onnx_blocks import BLOCK, quantized_bytes
-from logos_cli.quant.quantize_gguf import QuantReport, WiderTensor
+from logos_cli.quant.report import QuantReport, WiderTensor
 from logos_cli.quant.schemes import ONNX_SCHEMES, OnnxScheme
 
 _UINT8, _FLOAT16 = 2, 10  # onnx.TensorProto.DataType

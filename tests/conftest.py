@@ -17,8 +17,8 @@ from builders import Run, build_tokenizer, convert, write_checkpoint
 from tokenizers import Tokenizer
 
 from logos_cli.commands.command_line import run
-from logos_cli.commands.onnx_output import convert_onnx
 from logos_cli.convert.nano_model import nano_model
+from logos_cli.convert.onnx_target import convert_onnx
 from logos_cli.engines.engine import Engine, EngineSettings
 from logos_cli.engines.open_engine import open_engine
 from logos_cli.models.checkpoint import Checkpoint

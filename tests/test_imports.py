@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "commands": "terminal convert quant benchmarks pipeline inspection drawing tasks engines rows models records structures "
                 "chemistry system",
+    "api": "convert pipeline tasks engines rows records chemistry",
     "terminal": "convert quant tasks engines rows system",
     "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
-    "convert": "engines models chemistry system nano",
-    "quant": "pipeline tasks engines rows models chemistry system",
+    "convert": "quant tasks engines models chemistry system nano",
+    "quant": "pipeline tasks engines rows models records chemistry system",
     "benchmarks": "pipeline inspection tasks engines rows models records chemistry system",
     "pipeline": "tasks engines rows records structures chemistry system",
     "drawing": "records chemistry system",
@@ -34,7 +35,7 @@ ALLOWED = {
     "nano": "",
     "errors": "",
     # The package's own face and the entry point.
-    "": "commands",
+    "": "commands api convert quant tasks engines rows records",
 }  # fmt: skip
 EVERYWHERE = ("", "errors")
 TOPS = ("convert", "quant", "benchmarks")  # at the repository's root, installed inside logos_cli

@@ -21,29 +21,32 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def tree() -> dict[str, str]:
-    """Path -> description, from the indented listing."""
-    block = README.split("<!-- tree -->")[1].split("<!-- end -->")[0]
-    found, top = {}, ""
-    for line in block.strip("\n").splitlines():
-        name, _, text = line.strip().partition("  ")
-        if line.startswith("     "):
-            found[top + name] = text.strip()
-        else:
-            top = name
-            found[name] = text.strip()
-    return found
-
-
 def test_the_tree_is_true() -> None:
-    listed = tree()
-    assert all(listed.values()), "each line says what the file is for"
-    for path in listed:
-        assert (ROOT / path).exists(), path
-    for top in ("logos_cli", "convert", "quant", "benchmarks"):
-        for file in (ROOT / top).glob("*.py"):
-            if file.name != "__init__.py":
-                assert f"{top}/{file.name}" in listed, f"{file} is not in the README's tree"
+    """Every folder that is listed exists and says what it is for, and every one that exists is listed."""
+    block = README.split("<!-- tree -->")[1].split("<!-- end -->")[0]
+    entries = [entry for line in block.splitlines() for entry in re.split(r"\s{2,}", line.strip()) if entry]
+    listed = dict(zip(entries[::2], entries[1::2], strict=True))
+    assert all(name.endswith("/") and (ROOT / name).is_dir() for name in listed), listed
+    links = ("convert", "quant", "benchmarks")
+    found = {f"logos_cli/{folder.parent.name}/" for folder in (ROOT / "logos_cli").glob("*/__init__.py")}
+    assert {*found, *(f"{name}/" for name in (*links, "tests", "docs", "examples"))} - {
+        f"logos_cli/{name}/" for name in links
+    } == listed.keys()
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    # SMILES have brackets before brackets, too; they stand in indented blocks or between backticks.
+    prose = re.sub(r"`[^`\n]*`|^    .*$", "", page.read_text(), flags=re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"\[(.*?)\]\(", "](", prose)):
+        path, _, anchor = target.partition("#")
+        if path.startswith("http"):
+            continue
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}, target
 
 
 def test_the_reference_of_commands_is_what_the_commands_say() -> None:

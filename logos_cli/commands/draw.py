@@ -30,7 +30,8 @@ def draw(
     Example: logos draw ranked.jsonl -o ranked.html
     """
     from logos_cli.drawing.draw import draw_records
-    from logos_cli.terminal.console import counted, note
+    from logos_cli.system.quantities import counted
+    from logos_cli.terminal.console import note
 
     drawn = draw_records(records, out, columns, limit, valid_only, title)
     found = drawn.chosen

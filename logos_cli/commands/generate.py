@@ -129,12 +129,13 @@ def generate(
     from logos_cli.pipeline.pocket_vote import CONSENSUS
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
+    from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
     from logos_cli.tasks.table import ASKS_SMILES, spelled, task_named
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
-    from logos_cli.terminal.rows_input import describe, input_rows, none_answered, sha256, total_rows
+    from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
 
     chosen = task_named(task, form.value if form else None)
     if (out := file_or_stdout(out)) is not None:

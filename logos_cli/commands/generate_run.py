@@ -127,7 +127,7 @@ def run(
 
 
 def summary(tally: Tally, before: int, seconds: float, blank: Blank) -> str:
-    from logos_cli.terminal.console import counted
+    from logos_cli.system.quantities import counted
     from logos_cli.terminal.rows_input import skipped
 
     if tally.rows == 0:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from logos_cli.inspection.inspection import Inspection
 
 WIDTH = 80
-_PROVENANCE = {"quantized_from": "made from", "calibrated_on": "calibrated", "license": "licence"}
 
 
 def inspect(
@@ -79,8 +78,8 @@ def inspected(model: str, quick: bool) -> Inspection:
 
 def what_convert_would_say(path: Path) -> Iterator[str]:
     """Why the side files of a checkpoint could not be converted; a missing marker is shown in a line of its own."""
-    from logos_cli.commands.convert import check_sampling
     from logos_cli.convert.gguf_vocab import read_vocab
+    from logos_cli.convert.preconditions import check_sampling
     from logos_cli.models.checkpoint import Checkpoint
 
     for check in (read_vocab, check_sampling):
@@ -101,7 +100,8 @@ def document(found: Inspection) -> dict[str, Any]:
 
 def shown(found: Inspection) -> Iterator[str]:
     """Lines of at most 80 columns."""
-    from logos_cli.terminal.console import size
+    from logos_cli.inspection.facts import facts
+    from logos_cli.system.quantities import size
 
     yield str(found.path)
     for name, text in facts(found):
@@ -115,51 +115,3 @@ def shown(found: Inspection) -> Iterator[str]:
         yield (
             f"  {group.kind[:26]:<26} {group.count:>6}  {group.type.lower():<7} {group.parameters:>15,}  {size(group.bytes):>9}"
         )
-
-
-def facts(found: Inspection) -> Iterator[tuple[str, str]]:
-    from logos_cli.terminal.console import size
-
-    shape, vocabulary = found.architecture, found.vocabulary
-    kind = {"gguf": "GGUF file", "onnx": "ONNX folder"}.get(found.format, "checkpoint")
-    yield "kind", f"{kind}, {size(found.bytes)}"
-    yield "scheme", f"{found.scheme}, {found.bits_per_weight:.2f} bits a weight"
-    layers, hidden, ffn, heads, kv_heads, context, theta = (
-        grouped(shape[name]) for name in ("layers", "hidden", "ffn", "heads", "kv_heads", "context", "rope_theta")
-    )
-    yield (
-        "model",
-        (
-            f"{shape['name']}: {found.parameters:,} parameters, {layers} layers, hidden {hidden}, FFN {ffn}, {heads} heads, "
-            f"{kv_heads} key-value heads"
-            + (f", {shape['experts']} experts, {shape['experts_used']} a token" if shape.get("experts") else "")
-            + (", head tied to the embedding" if shape["tied_head"] else "")
-        ),
-    )
-    scaling = "" if shape["rope_scaling"] == "none" else f", {shape['rope_scaling']} scaling"
-    yield "context", f"{context} tokens; rope theta {theta}{scaling}"
-    bos = {True: "; BOS is prepended", False: "; no BOS", None: ""}[vocabulary.adds_bos]
-    yield "vocabulary", f"{vocabulary.size:,} ids, {vocabulary.kind}{bos}"
-    total = len(vocabulary.markers) + len(vocabulary.missing)
-    lacking = f", missing: {' '.join(vocabulary.missing)}" if vocabulary.missing else ""
-    yield "markers", f"{len(vocabulary.markers)} of {total} are one token each{lacking}"
-    reserved = f" and {vocabulary.reserved} reserved" if vocabulary.reserved else ""
-    yield "other added", (" ".join(vocabulary.other) or "none") + reserved
-    if found.sampling:
-        yield "sampling", f"its own settings for {', '.join(found.sampling)}"
-    for name, value in found.provenance.items():
-        yield _PROVENANCE.get(name, name.replace("_", " ")), str(value)
-    if found.fingerprint:
-        yield "fingerprint", found.fingerprint
-    for file in found.files:
-        yield "file", f"{file['name']}, {file['size']:,} bytes"
-    yield "checked", ", ".join(found.checks) or "nothing"
-    for problem in found.problems:
-        yield "DAMAGED", problem
-
-
-def grouped(value: Any) -> str:
-    """A number with its thousands apart; what another program wrote in its place as it is."""
-    if isinstance(value, (int, float)):
-        return f"{value:,.0f}"
-    return "unknown" if value is None else str(value)[:40]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from logos_cli.errors import OutputError
 from logos_cli.system.files import atomic
-from logos_cli.terminal.console import counted
+from logos_cli.system.quantities import counted
 
 if TYPE_CHECKING:
     from logos_cli.records.record import Record

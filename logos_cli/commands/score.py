@@ -89,8 +89,9 @@ def score(
     from logos_cli.records.score_record import ScoreFormatter
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.lines import Blank
+    from logos_cli.system.quantities import counted
     from logos_cli.tasks.table import KNOWS_SMILES, task_named
-    from logos_cli.terminal.console import counted, note, progress
+    from logos_cli.terminal.console import note, progress
     from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import look_ahead, none_answered, read_limited, skipped, total_rows
 

@@ -13,6 +13,7 @@ from typing import Any
 from logos_cli.errors import InputError
 
 SCHEMA = 1
+ANSWER, SCORE = "answer", "score"  # kinds of records
 NEEDED = ("row", "id", "task", "input")
 INTEGERS = ("row", "sample", "tokens", "rank", "count", "samples", "faithful")
 NUMBERS = ("logprob", "logprob_per_token", "perplexity", "delta")

@@ -16,7 +16,7 @@ from logos_cli.records import fields as record_fields
 from logos_cli.records.table import table_mark, table_objects
 from logos_cli.system.lines import Blank, Line, filled, read_lines
 
-SCHEMA = record_fields.SCHEMA
+SCHEMA, ANSWER, SCORE = record_fields.SCHEMA, record_fields.ANSWER, record_fields.SCORE
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
     "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
@@ -85,7 +85,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "schema": SCHEMA, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
+            "schema": SCHEMA, "kind": ANSWER, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
             "sample": self.sample, "answer": self.answer, "valid": self.valid, "error": self.error, "text": self.text,
             "tokens": self.tokens, "logprob": self.logprob, "finish": self.finish, "model": self.model,
         }  # fmt: skip
@@ -113,8 +113,8 @@ class Record:
 
 
 def is_score(found: dict[str, Any]) -> bool:
-    """Whether a line is one of `logos score`; these have no samples."""
-    return "mutant" in found and "sample" not in found
+    """Whether a line is one of `logos score`: by its kind, or in files from before there were kinds, by having no samples."""
+    return found["kind"] == SCORE if found.get("kind") in (ANSWER, SCORE) else "mutant" in found and "sample" not in found
 
 
 class Formatter:
@@ -156,7 +156,7 @@ class Formatter:
         return "\n".join([f">{name}/{rank} {told}", *lines]) + "\n"
 
     def _csv(self, record: Record) -> str:
-        cells = {key: value for key, value in record.to_dict().items() if key not in OPTIONAL}
+        cells = {key: value for key, value in record.to_dict().items() if key not in (*OPTIONAL, "kind")}
         cells |= {key: getattr(record, key) for key in self.columns}
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
         cells = {key: table_cell(value, record.task) for key, value in cells.items()}

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli.records.record import SCHEMA, table_cell, table_lines
+from logos_cli.records.record import SCHEMA, SCORE, table_cell, table_lines
 
 # As in the records of `generate`; a line leaves out those that say nothing, a csv has the first five.
 OPTIONAL = ("asked", "answer", "reaction", "text", "site", "prompt", "finish", "numbering")
@@ -49,7 +49,8 @@ class ScoreRecord:
 
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "schema": SCHEMA, "row": self.row, "id": self.id, "task": self.task, "input": self.input, "mutant": self.mutant,
+            "schema": SCHEMA, "kind": SCORE, "row": self.row, "id": self.id, "task": self.task, "input": self.input,
+            "mutant": self.mutant,
             "logprob": rounded(self.logprob), "tokens": self.tokens, "logprob_per_token": rounded(self.per_token),
             "perplexity": rounded(None if self.per_token is None else math.exp(-self.per_token)), "delta": rounded(self.delta),
             "rank": self.rank, "error": self.error, "model": self.model,
@@ -73,7 +74,7 @@ class ScoreFormatter:
         if self.name == "jsonl":
             return json.dumps(found, ensure_ascii=False) + "\n"
         each = found.pop("each", None)
-        cells = {key: value for key, value in found.items() if key not in OPTIONAL}
+        cells = {key: value for key, value in found.items() if key not in (*OPTIONAL, "kind")}
         cells |= {key: table_cell(found.get(key), record.task) for key in CSV_COLUMNS}
         if self.each:
             cells["each"] = json.dumps(each, ensure_ascii=False) if each is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import platform
 import shutil
@@ -150,3 +151,9 @@ def cache_folder() -> Path:
 def bytes_of(path: Path) -> int:
     """Size of a file, or of all files of a folder."""
     return sum(file.stat().st_size for file in path.iterdir() if file.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def sha256(path: str | Path) -> str:
+    """Give the checksum of a file in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -93,14 +93,17 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console.print(table)
 
 
-def size(count: float) -> str:
-    """Bytes for people, in powers of ten as disks and downloads count."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
+class Terminal:
+    """The `Reporter` of the command line."""
+
+    def note(self, text: str) -> None:
+        note(text)
+
+    def progress(self, title: str, total: float | None, unit: str) -> AbstractContextManager[Bar]:
+        return progress(title, total, unit)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        show_table(columns, rows)
 
 
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+TERMINAL = Terminal()

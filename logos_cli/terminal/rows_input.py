@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.errors import LogosError
+from logos_cli.system.files import sha256
 
 if TYPE_CHECKING:
     from logos_cli.rows.row import Reading, Row
@@ -52,7 +52,7 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
 
 def skipped(blank: Blank) -> list[str]:
     """What was left out of the input, for the summary."""
-    from logos_cli.terminal.console import counted
+    from logos_cli.system.quantities import counted
 
     found = [f"{counted(blank.lines, 'blank line')} skipped"] if blank.lines else []
     found += [f"{counted(blank.comments, 'comment line')} skipped"] if blank.comments else []
@@ -105,8 +105,3 @@ def describe(path: str | None, limit: int | None, reading: Reading) -> dict[str,
         read = [*folder.files, *beside]
         return found | {"input_sha256": {str(one.relative_to(folder.path)): sha256(one) for one in read}}
     return found | {"input": path or "-"}
-
-
-def sha256(path: str | Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

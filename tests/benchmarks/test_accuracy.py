@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from builders import Run, build_tokenizer, convert, write_checkpoint
+from schemas import check_schema
 
 from logos_cli.benchmarks.accuracy.token_level import Pair, TextFigures, percentiles, read_text, summarize
 from logos_cli.benchmarks.metrics.intervals import Resamples
@@ -25,12 +25,6 @@ from logos_cli.engines.divergence import compare
 from logos_cli.pipeline.own_texts import Text, modality_of
 
 SMALL = ("--texts", "4", "-n", "4", "--max-tokens", "48")
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "bench.schema.json").read_text())
-
-
-def check_schema(document: dict[str, Any]) -> None:
-    kind = {**SCHEMA, "oneOf": [{"$ref": f"#/$defs/{document['kind']}"}]}
-    jsonschema.Draft202012Validator(kind).validate(document)
 
 
 def figures(found: TextFigures | str) -> TextFigures:

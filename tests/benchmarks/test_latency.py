@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from builders import Run
-from test_accuracy import check_schema
+from schemas import check_schema
 
 from logos_cli.benchmarks.latency.latency import WorkerError, run_round
 from logos_cli.benchmarks.latency.settings import LatencySettings

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from builders import Run
-from test_accuracy import check_schema
+from schemas import check_schema
 
 from logos_cli.benchmarks.report.charts import Bar, Point, Scale, bars, lines, scatter
 from logos_cli.benchmarks.report.report import read_results

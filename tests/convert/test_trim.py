@@ -12,13 +12,13 @@ import pytest
 from builders import BOS, PAD, Run, build_tokenizer, tokens_of, write_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_alphabet import smiles
+from strategies import smiles
 from tokenizers import AddedToken, Tokenizer
 
 from logos_cli.chemistry.alphabet import in_grammar
 from logos_cli.chemistry.grammar import MARKERS
-from logos_cli.commands.onnx_output import convert_onnx
 from logos_cli.convert.gguf_vocab import read_vocab
+from logos_cli.convert.onnx_target import convert_onnx
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.convert.trim import Gathered, runs, trimmed
 from logos_cli.convert.verify import grammar_texts, verify_tokenizer, verify_trim

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from test_draw import FRAME, KINDS, LINE, PROTEIN, Seen, record, scan, score, words, write
+from pictures import FRAME, KINDS, LINE, PROTEIN, Seen, record, scan, score, words, write
 
 from logos_cli.drawing.canvas import fitted, measured, wrapped
 from logos_cli.drawing.draw import draw_records

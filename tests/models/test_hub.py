@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 
 from logos_cli.errors import OutputError
 from logos_cli.models.checkpoint import Checkpoint
-from logos_cli.models.hub.pull import claimed, read_manifest, verify_manifest
+from logos_cli.models.hub.fetch import claimed, read_manifest, verify_manifest
 
 NAME = "LOGOS-pretrain-1B"
 COMMAND = [sys.executable, "-m", "logos_cli", "pull"]

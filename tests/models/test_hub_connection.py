@@ -15,7 +15,7 @@ from hub_server import COMMIT, REPO, Hub
 
 from logos_cli.errors import HubError, MissingDependency, UsageError
 from logos_cli.models.hub.connection import Growing, Repository, heard, lost
-from logos_cli.models.hub.pull import list_files
+from logos_cli.models.hub.fetch import list_files
 
 
 @pytest.mark.parametrize(
@@ -138,5 +138,5 @@ def test_odd_lists(monkeypatch: pytest.MonkeyPatch, stated: Callable[[Any], None
 
 
 def test_the_library_is_loaded_only_when_needed() -> None:
-    code = "import sys; import logos_cli.commands.app, logos_cli.models.hub.pull; print('huggingface_hub' in sys.modules)"
+    code = "import sys; import logos_cli.commands.app, logos_cli.models.hub.fetch; print('huggingface_hub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

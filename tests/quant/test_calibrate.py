@@ -13,12 +13,12 @@ import gguf
 import numpy as np
 import pytest
 from builders import Run
-from logos_cli.convert.tensor_names import gguf_name
 from reference import ReferenceLlama
 
 from logos_cli.benchmarks.accuracy.token_level import Pair, read_text
 from logos_cli.engines.engine import EngineSettings
 from logos_cli.errors import InputError, ModelFileError
+from logos_cli.models.architectures.llama import LLAMA
 from logos_cli.models.gguf_header import read_header
 from logos_cli.pipeline.own_texts import Text
 from logos_cli.quant.calibration import calibrate
@@ -47,7 +47,7 @@ def test_sums_are_those_of_an_independent_forward_pass(tiny: Path, tiny_gguf: Ca
     reference = ReferenceLlama(tiny)
     for ids in text_ids:
         reference.logits(list(ids))
-    inputs = {gguf_name(name): np.concatenate(rows) for name, rows in reference.inputs.items()}
+    inputs = {LLAMA.gguf_name(name): np.concatenate(rows) for name, rows in reference.inputs.items()}
     assert set(found.sums) == set(inputs) and "output.weight" in found.sums and "token_embd.weight" not in found.sums
     for name, rows in inputs.items():
         assert found.counts[name] == len(rows) == sum(map(len, text_ids))

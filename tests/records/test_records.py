@@ -30,7 +30,7 @@ FAILED = Record(4, "tab\there", "retro", "xx", "m@1", error="not a valid SMILES:
 
 def test_the_schema() -> None:
     assert GOOD.to_dict() == {
-        "schema": 1, "row": 3, "id": "x", "task": "retro", "input": "CCO", "sample": 0, "answer": ["C", "CO"],
+        "schema": 1, "kind": "answer", "row": 3, "id": "x", "task": "retro", "input": "CCO", "sample": 0, "answer": ["C", "CO"],
         "valid": True, "error": None, "text": "<MoleculeS>C…", "tokens": 9, "logprob": -1.5, "finish": "stop",
         "model": "m@1", "rank": 1, "count": 7, "reaction": "C.CO>>CCO",
     }  # fmt: skip

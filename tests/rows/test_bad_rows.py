@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from builders import Run
-from test_bad_files import ended
+from processes import ended
 
 ROWS: list[tuple[bytes, str | None]] = [
     (b"CCO good", None),

@@ -1,0 +1,1 @@
+"""What Python programs call: a model opened once, and the verbs that use it."""

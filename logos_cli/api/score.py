@@ -1,0 +1,44 @@
+"""The verb `score`, for Python programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from logos_cli.api.generate import given_rows
+from logos_cli.api.model import Model, opened
+from logos_cli.chemistry.mutants import Mutations
+from logos_cli.pipeline.score_records import ScorePlan, score_records
+from logos_cli.records.score_record import ScoreRecord
+from logos_cli.rows.from_python import Item
+from logos_cli.rows.row import Reading
+from logos_cli.tasks.table import TASKS, task_named
+
+
+def score(
+    rows: str | Path | Iterable[Item],
+    *,
+    model: Model | str | Path = "nano",
+    task: str | None = None,
+    mutants: str | None = None,
+    each_token: bool = False,
+    as_written: bool = False,
+    scheme: str | None = None,
+    reading: Reading | None = None,
+) -> Iterator[ScoreRecord]:
+    """Give the log-likelihood (natural logarithm) of every row, in the order of the rows, as `logos score` does.
+
+    `rows` are as for `generate`; `task` says what they are, by default each row's content does. `mutants` names point
+    mutations of proteins (`A23V,95-102`), which follow their wild type. `each_token` adds every token's own log-probability;
+    `scheme` numbers antibodies (imgt, kabat, chothia). Raises UsageError; while iterating InputError and EngineError.
+    """
+    chosen = task_named(task) if task else None
+    read = reading or Reading(chosen.wants if chosen else "any", side=chosen.side if chosen else "")
+    given = given_rows(chosen or TASKS["raw"], rows, read)
+    plan = ScorePlan(chosen, Mutations.parse(mutants, scheme or "imgt") if mutants else None, each_token, as_written, scheme)
+
+    def records() -> Iterator[ScoreRecord]:
+        with opened(model) as engine:
+            yield from score_records(given, plan, engine)
+
+    return records()
