@@ -81,7 +81,7 @@ def runs(draw: Callable[..., Any]) -> Run:
     return Run(rows, records, draw(FORMATS), draw(st.booleans()))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(run=runs(), count=st.integers(1, 5), kill=st.none() | st.integers(0, 4), order=st.randoms(use_true_random=False))
 def test_shards_merged_are_the_whole_run(tmp_path: Path, run: Run, count: int, kill: int | None, order: random.Random) -> None:
     folder = tmp_path / "run"
@@ -207,10 +207,10 @@ def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (80, hard))
-        parts = [plain(rows=100).write(tmp_path / str(index), Shard(index, 90)) for index in range(90)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (45, hard))
+        parts = [plain(rows=50).write(tmp_path / str(index), Shard(index, 40)) for index in range(40)]
         Shards.read(parts).write(tmp_path / "merged")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert (tmp_path / "merged").read_bytes() == plain(rows=100).write(tmp_path / "whole").read_bytes()
-    assert [json.loads(line)["row"] for line in (tmp_path / "merged").read_text().splitlines()] == list(range(100))
+    assert (tmp_path / "merged").read_bytes() == plain(rows=50).write(tmp_path / "whole").read_bytes()
+    assert [json.loads(line)["row"] for line in (tmp_path / "merged").read_text().splitlines()] == list(range(50))
