@@ -9,13 +9,14 @@ from pathlib import Path
 from logos_cli.api.model import Model, opened
 from logos_cli.engines.sampling import BEAM_MOST, resolve
 from logos_cli.errors import UsageError
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.pipeline.pocket_vote import CONSENSUS
 from logos_cli.records.record import Record
 from logos_cli.rows.from_python import Item, rows_of
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
-from logos_cli.tasks.table import Task, spelled, task_named
+from logos_cli.tasks.table import spelled, task_named
+from logos_cli.tasks.task import Task
 
 SAMPLES_OF_TOP = 32  # drawn for each row where `top` of them are asked for
 
@@ -63,7 +64,7 @@ def generate(
     def answers() -> Iterator[Record]:
         with opened(model) as engine:
             settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
-            plan = Plan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
+            plan = GenerationPlan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
             yield from generate_records(given, plan, engine)
 
     return answers()

@@ -135,14 +135,14 @@ def generate(
     from logos_cli.commands.shards import shard_of
     from logos_cli.engines.engine import EngineSettings
     from logos_cli.engines.sampling import resolve
-    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
-    from logos_cli.tasks.table import ASKS_SMILES, spelled, task_named
+    from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
@@ -158,7 +158,7 @@ def generate(
     check_format(chosen, format.value)
     options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
-    options.check_spelling(chosen, as_written, ASKS_SMILES)
+    options.check_spelling(chosen, as_written, "question")
     options.check_identity(chosen, keep_identity)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
@@ -189,7 +189,7 @@ def generate(
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
-        plan = Plan(chosen, settings, count, top, single, share, keep_identity, note, beam)
+        plan = GenerationPlan(chosen, settings, count, top, single, share, keep_identity, note, beam)
         described = describe(input, limit, reading) | {
             "form": form.value if form else None,
             "as_written": as_written,

@@ -12,19 +12,19 @@ from logos_cli.errors import UsageError
 if TYPE_CHECKING:
     from logos_cli.engines.engine import Engine
     from logos_cli.pipeline.annotation import Annotation
-    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
     from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Row
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 
 def check_format(task: Task, form: str) -> None:
-    if form == "smi" and task.writes != "smiles":
+    if form == "smi" and task.answers.writes != "smiles":
         raise UsageError(f"--format smi holds molecules, which {task.name} does not answer with; use jsonl or csv")
-    if form == "fasta" and task.writes != "sequence":
+    if form == "fasta" and task.answers.writes != "sequence":
         raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
 
 
@@ -62,7 +62,7 @@ def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> An
     from logos_cli.chemistry.properties import names_of
     from logos_cli.pipeline.annotation import Annotation, References
 
-    if (props or similar_to) and (task.writes != "smiles" or task.name == "retro"):
+    if (props or similar_to) and not task.answers.one_molecule:
         raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
     return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
 
@@ -71,7 +71,7 @@ def open_output(
     out: Path | None,
     form: str,
     valid_only: bool,
-    plan: Plan,
+    plan: GenerationPlan,
     engine: Engine,
     described: dict[str, Any],
     wanted: tuple[str, ...],
@@ -110,7 +110,7 @@ def open_output(
 
 def run(
     rows: Iterable[Row],
-    plan: Plan,
+    plan: GenerationPlan,
     engine: Engine,
     output: StandardOutput | FileOutput,
     total: int | None,

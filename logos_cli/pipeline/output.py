@@ -265,8 +265,8 @@ class FileOutput:
         except OSError as error:
             raise OutputError(f"{self.paths.kept}: {error.strerror}; free space, then add --resume") from error
 
-    def known(self, row: int) -> list[Record]:
-        """What an earlier run has left of a row that is not written yet."""
+    def of_row(self, row: int) -> list[Record]:
+        """Gives what an earlier run has left of a row that is not written yet."""
         assert self.kept is not None
         # Damage that came twice may have put the same one aside twice.
         return list({(record.sample, record.rank): record for record in self.kept.of(row)}.values())

@@ -15,6 +15,7 @@ from logos_cli.errors import InputError
 from logos_cli.records import fields as record_fields
 from logos_cli.records.table import table_mark, table_objects
 from logos_cli.system.lines import Blank, Line, filled, read_lines
+from logos_cli.tasks.table import answer_kind
 
 SCHEMA, ANSWER, SCORE = record_fields.SCHEMA, record_fields.ANSWER, record_fields.SCORE
 # Keys of a line that are left out where they say nothing.
@@ -160,17 +161,11 @@ class Formatter:
         cells = {key: value for key, value in record.to_dict().items() if key not in (*OPTIONAL, "kind")}
         cells |= {key: getattr(record, key) for key in self.columns}
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
-        cells = {key: table_cell(value, record.task) for key, value in cells.items()}
+        kind = answer_kind(record.task)
+        cells = {key: kind.cell(value) for key, value in cells.items()}
         lines = table_lines(cells, record.columns, not self.headed)
         self.headed = True
         return lines
-
-
-def table_cell(value: Any, task: str) -> Any:
-    """A field of a record of `task` as one cell of a csv."""
-    if isinstance(value, (list, tuple)):
-        return (" " if task == "pocket" else ".").join(map(str, value))
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def table_lines(cells: dict[str, Any], columns: dict[str, str], header: bool) -> str:

@@ -12,7 +12,7 @@ import typer
 from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 
 class Format(StrEnum):
@@ -188,21 +188,27 @@ def check_structure_options(
         raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
 
 
-def check_spelling(task: Task | None, as_written: bool, tasks: tuple[str, ...]) -> None:
-    """Refuses --as-written where no SMILES of a row would be spelled otherwise."""
-    if as_written and task and task.name not in tasks:
-        raise UsageError(f"--as-written is for {', '.join(tasks)}; {task.name} takes its rows as they are")
+def check_spelling(task: Task | None, as_written: bool, part: str) -> None:
+    """Refuses --as-written where no SMILES in that `part` of a row, question or answer, would be spelled otherwise."""
+    from logos_cli.tasks.table import spelling
+
+    if as_written and task and part not in task.spells:
+        raise UsageError(f"--as-written is for {', '.join(spelling(part))}; {task.name} takes its rows as they are")
 
 
 def check_identity(task: Task, keep_identity: bool) -> None:
+    """Refuses --keep-identity where no answer can be the question."""
+    from logos_cli.tasks.table import TASKS
+
     if keep_identity and task.repeats is None:
-        raise UsageError(f"--keep-identity is for retro and react; {task.name} has no answer that is its question")
+        able = " and ".join(one.name for one in TASKS.values() if one.repeats)
+        raise UsageError(f"--keep-identity is for {able}; {task.name} has no answer that is its question")
 
 
 def check_scheme(task: Task | None, scheme: Scheme | None) -> None:
     if scheme and task is None:
         raise UsageError("--scheme numbers antibodies; say --task antibody")
-    if scheme and task and task.modality != "antibody":
+    if scheme and task and not task.numbered:
         raise UsageError(f"--scheme numbers antibodies, and {task.name} has none; leave it out")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Reading, Row
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 TOLD = 3  # structures whose chain and pocket are told on stderr; what was done to read one is told of every one
 

@@ -36,8 +36,9 @@ def answered(names: Sequence[str] = ("a", "b", "c", "d"), task: str = "retro") -
 
 
 def top1(records: Sequence[Record], truth: Path, **more: Any) -> tuple[float, int]:
-    found = evaluate_records(records, truth, None, "r.jsonl", **more)[records[0].task]
-    return found["top"]["1"]["value"], found["top"]["1"]["n"]
+    found = evaluate_records(records, truth, None, "r.jsonl", **more)[records[0].task].estimate("top", "1")
+    assert found
+    return found.value, found.n
 
 
 def written(path: Path, lines: Sequence[str]) -> Path:

@@ -80,7 +80,7 @@ def accuracy(
     Example: logos bench accuracy int4.gguf --baseline bf16.gguf -o loss.json
     """
     from logos_cli.benchmarks.accuracy import accuracy as work
-    from logos_cli.benchmarks.accuracy.plan import Asked, check_markers, plan_tasks, read_data
+    from logos_cli.benchmarks.accuracy.plan import TaskOptions, check_markers, plan_tasks, read_data
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.metrics.truths import read_molecules
     from logos_cli.engines.engine import EngineSettings
@@ -103,7 +103,7 @@ def accuracy(
     paths = [model_path(name) for name in models]
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None
-    asked = Asked(chosen, samples, max_tokens, seed, tasks, known)
+    asked = TaskOptions(chosen, samples, max_tokens, seed, tasks, known)
     rows = None
     if data and chosen:
         rows = read_data(data, limit, Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side))
@@ -136,24 +136,23 @@ def accuracy(
 
             assert chosen is not None
             sequences, refused = texts_of_rows(rows, chosen)
-        said = work.Said()
+        watched = work.Progress()
         with progress("reading texts", len(sequences), "texts") as bar:
-            said.advance = bar.advance
-            tokens = work.token_level(sequences, base, subjects, journal, said)
+            watched.advance = bar.advance
+            tokens = work.token_level(sequences, base, subjects, journal, watched)
         plans, unasked = plan_tasks(asked, rows, sequences, everybody)
         total = sum(len(plan.rows) * plan.plan.samples for plan in plans) * (1 + len(subjects))
         with progress("answering", total, "answers") as bar:
-            said.advance = bar.advance
-            own, answered = work.task_level(plans, base, subjects, journal, said)
+            watched.advance = bar.advance
+            own, answered = work.task_level(plans, base, subjects, journal, watched)
         settings["sampling"] = {plan.name: asdict(plan.plan.sampling) | {"n": plan.plan.samples} for plan in plans}
-        document = work.document(base, subjects, settings, tokens, own, answered)
-        left_out = [*refused, *said.left_out, *unasked]
-        document["left_out"] = left_out
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        left_out = [*refused, *watched.left_out, *unasked]
+        result = work.result_of(base, subjects, settings, tokens, own, answered, left_out)
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
     if left_out:
         note(f"{len(left_out)} left out, first: {left_out[0]}")
-    show_table(*work.table(document))
+    show_table(*work.table(result))
     if out is None or as_json:
         sys.stdout.write(text)
 

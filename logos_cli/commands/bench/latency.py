@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logos_cli.errors import UsageError
+from logos_cli.tasks.defaults import TIMED
 from logos_cli.terminal import options
 
 if TYPE_CHECKING:
     from logos_cli.rows.row import Reading, Row
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 MOST_AT_ONCE = 256  # llama.cpp's LLAMA_MAX_SEQ
 
@@ -33,7 +34,7 @@ def latency(
     new: Annotated[int, typer.Option("--new", min=1, help="Tokens written for each answer.")] = 64,
     task: Annotated[
         str, typer.Option("--task", help="Task measured end to end.", metavar="TASK", autocompletion=options.task_names)
-    ] = "retro",
+    ] = TIMED,
     data: Annotated[
         str | None, typer.Option("--data", help="Its rows. Default: four drugs.", metavar="INPUT", show_default=False)
     ] = None,
@@ -103,12 +104,12 @@ def latency(
         note(told)
     try:
         with progress("measuring", rounds * len(headers), "rounds") as bar:
-            document = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+            result = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
     finally:
         journal.close()
-    show_table(*table(document))
+    show_table(*table(result))
     if out is None or as_json:
         sys.stdout.write(text)
 
