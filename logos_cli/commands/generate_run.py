@@ -86,11 +86,9 @@ def open_output(
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
 
-    columns: tuple[str, ...] = (
-        POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
-    )
-    columns += ("numbering",) if described.get("numbering_scheme") else ()
-    formatter = Formatter(form, columns, wanted)
+    columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
+    numbered = ("numbering",) if described.get("numbering_scheme") else ()
+    formatter = Formatter(form, (*columns, *numbered), wanted)
 
     def keep(record: Any) -> bool:
         return bool(record.valid) or not valid_only
