@@ -108,9 +108,14 @@ def generate(
         str | None, typer.Option("--props", help="Of molecules: mw,logp,qed,tpsa,sa,rotb,hbd,hba.", show_default=False)
     ] = None,
     similar_to: Annotated[
-        Path | None,
-        typer.Option("--similar-to", help="Molecules; each answer gets its nearest one's Tanimoto.", show_default=False),
+        str | None,
+        typer.Option(
+            "--similar-to",
+            help="Molecules; each answer gets its nearest one's Tanimoto. The word known: to the row's own ligand.",
+            show_default=False,
+        ),
     ] = None,
+    scheme: options.NumberingScheme = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -160,10 +165,11 @@ def generate(
     check_merging(chosen, top, bfactors, consensus)
     options.check_spelling(chosen, as_written, "question")
     options.check_identity(chosen, keep_identity)
+    options.check_scheme(chosen, scheme)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to)
+    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
@@ -176,6 +182,7 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
+        antibodies=chosen.modality == "antibody",
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
@@ -197,7 +204,8 @@ def generate(
             "consensus": share,
             "props": list(annotation.props),
         }
-        described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
+        described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
+        described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
         output = open_output(
             out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
         )

@@ -57,14 +57,16 @@ def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: 
     return width
 
 
-def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
-    """What --props and --similar-to ask for, of tasks that answer with one molecule."""
+def annotation_for(task: Task, props: str | None, similar_to: str | None, scheme: str | None) -> Annotation:
+    """What --props and --similar-to ask for, of tasks that answer with one molecule, and --scheme, of antibodies."""
     from logos_cli.chemistry.properties import names_of
-    from logos_cli.pipeline.annotation import Annotation, References
+    from logos_cli.pipeline.annotation import KNOWN, Annotation, References
 
     if (props or similar_to) and not task.answers.one_molecule:
         raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
-    return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
+    known = similar_to == KNOWN
+    references = References.read(Path(similar_to)) if similar_to and not known else None
+    return Annotation(names_of(props or ""), references, known, scheme)
 
 
 def open_output(
@@ -89,7 +91,8 @@ def open_output(
     from logos_cli.records.shard import SHARD
 
     columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
-    formatter = Formatter(form, columns, wanted)
+    numbered = ("numbering",) if described.get("numbering_scheme") else ()
+    formatter = Formatter(form, (*columns, *numbered), wanted)
 
     def keep(record: Any) -> bool:
         return bool(record.valid) or not valid_only

@@ -6,6 +6,7 @@ from typing import Any
 
 from logos_cli.chemistry.residue_names import letter_of
 from logos_cli.structures.gemmi_library import StructureError, gemmi
+from logos_cli.structures.mmcif_molecules import separate
 from logos_cli.structures.parsed import Parsed
 
 
@@ -22,6 +23,7 @@ def read_mmcif(text: str) -> Parsed:
             )
         raise StructureError("no atoms in this structure")
     with_elements(block)
+    letters, molecules = separate(block)
     structure = library.make_structure_from_block(block)
     if not len(structure) or not len(structure[0]):
         raise StructureError(f"{count} atoms, but not the columns that mmCIF needs (_atom_site.label_atom_id, Cartn_x, …)")
@@ -32,7 +34,7 @@ def read_mmcif(text: str) -> Parsed:
     notes += [f"{others} atoms of further data blocks not read"] if others else []
     while len(structure) > 1:
         del structure[len(structure) - 1]
-    return Parsed(structure, tuple(notes))
+    return Parsed(structure, (*notes, *molecules), letters)
 
 
 def with_elements(block: Any) -> None:
