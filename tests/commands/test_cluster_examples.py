@@ -57,7 +57,7 @@ def test_the_array_and_its_merge(environment: dict[str, str], tmp_path: Path, wh
 def test_slurm_itself(environment: dict[str, str], tmp_path: Path, whole: Callable[[], bytes]) -> None:
     if shutil.which("sbatch") is None:
         pytest.skip("needs a Slurm cluster that this machine is a node of")
-    submit = ["sh", EXAMPLES / "slurm" / "submit.sh"]
+    submit = ["sh", str(EXAMPLES / "slurm" / "submit.sh")]
     done = subprocess.run(submit, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
     deadline = time.monotonic() + 300
     while subprocess.run(["squeue", "-h", "-j", done.stdout.strip()], capture_output=True, check=False).stdout.strip():
@@ -71,7 +71,7 @@ def test_slurm_itself(environment: dict[str, str], tmp_path: Path, whole: Callab
 def test_snakemake_itself(environment: dict[str, str], tmp_path: Path, whole: Callable[[], bytes]) -> None:
     if shutil.which("snakemake") is None:
         pytest.skip("needs snakemake on the PATH")
-    command = ["snakemake", "-s", EXAMPLES / "snakemake" / "Snakefile", "--cores", "2", "--config", "shards=2"]
+    command = ["snakemake", "-s", str(EXAMPLES / "snakemake" / "Snakefile"), "--cores", "2", "--config", "shards=2"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "answers.jsonl").read_bytes() == whole()
