@@ -123,10 +123,7 @@ def generate(
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
     from logos_cli.commands.generate_run import (
-        annotation_for,
-        beam_of,
         check_format,
-        check_merging,
         open_output,
         run,
         summary,
@@ -137,6 +134,14 @@ def generate(
     from logos_cli.engines.sampling import resolve
     from logos_cli.pipeline.generate_records import Plan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
+    from logos_cli.pipeline.run_options import (
+        annotation_for,
+        beam_of,
+        check_identity,
+        check_merging,
+        check_spelling,
+        check_structure_options,
+    )
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.files import sha256
@@ -156,10 +161,10 @@ def generate(
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
+    check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
-    options.check_spelling(chosen, as_written, ASKS_SMILES)
-    options.check_identity(chosen, keep_identity)
+    check_spelling(chosen, as_written, ASKS_SMILES)
+    check_identity(chosen, keep_identity)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
