@@ -128,10 +128,7 @@ def generate(
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
     from logos_cli.commands.generate_run import (
-        annotation_for,
-        beam_of,
         check_format,
-        check_merging,
         open_output,
         run,
         summary,
@@ -142,6 +139,15 @@ def generate(
     from logos_cli.engines.sampling import resolve
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
+    from logos_cli.pipeline.run_options import (
+        annotation_for,
+        beam_of,
+        check_identity,
+        check_merging,
+        check_scheme,
+        check_spelling,
+        check_structure_options,
+    )
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.files import sha256
@@ -161,11 +167,11 @@ def generate(
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
+    check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
-    options.check_spelling(chosen, as_written, "question")
-    options.check_identity(chosen, keep_identity)
-    options.check_scheme(chosen, scheme)
+    check_spelling(chosen, as_written, "question")
+    check_identity(chosen, keep_identity)
+    check_scheme(chosen, scheme)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")

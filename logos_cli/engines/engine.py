@@ -50,8 +50,8 @@ class Follower(Protocol):
 
     likeliest: int  # of the next tokens, which `drawn` hears of
 
-    def drawn(self, sample: int, token: int, logprob: float, likeliest: Sequence[tuple[int, float]]) -> None:
-        """A sample has drawn `token`; its raw log-probability, and those of the likeliest tokens in its place."""
+    def drawn(self, row: int, sample: int, token: int, logprob: float, likeliest: Sequence[tuple[int, float]]) -> None:
+        """A sample of a row has drawn `token`; its raw log-probability, and those of the likeliest tokens in its place."""
         ...
 
     def ended(self, tokens: Sequence[int]) -> bool:
