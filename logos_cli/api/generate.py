@@ -9,13 +9,14 @@ from pathlib import Path
 from logos_cli.api.model import Model, opened
 from logos_cli.engines.sampling import BEAM_MOST, resolve
 from logos_cli.errors import UsageError
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.pipeline.pocket_vote import CONSENSUS
 from logos_cli.records.record import Record
 from logos_cli.rows.from_python import Item, rows_of
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
-from logos_cli.tasks.table import Task, spelled, task_named
+from logos_cli.tasks.table import spelled, task_named
+from logos_cli.tasks.task import Task
 
 SAMPLES_OF_TOP = 32  # drawn for each row where `top` of them are asked for
 
@@ -58,12 +59,12 @@ def generate(
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)
     samples = checked_samples(chosen, n, top, beam)
-    given = given_rows(chosen, rows, reading or Reading(chosen.wants, side=chosen.side))
+    given = given_rows(chosen, rows, reading or reading_of(chosen))
 
     def answers() -> Iterator[Record]:
         with opened(model) as engine:
             settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
-            plan = Plan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
+            plan = GenerationPlan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
             yield from generate_records(given, plan, engine)
 
     return answers()
@@ -83,6 +84,11 @@ def checked_samples(task: Task, n: int | None, top: int | None, beam: int | None
     if not top <= beam <= BEAM_MOST:
         raise UsageError(f"a beam of {beam} answers for top={top}; it takes at least top and at most {BEAM_MOST}")
     return beam
+
+
+def reading_of(task: Task) -> Reading:
+    """How rows are read for a task where the user does not say."""
+    return Reading(task.wants, side=task.side, antibodies=task.modality == "antibody")
 
 
 def given_rows(task: Task, rows: str | Path | Iterable[Item] | None, reading: Reading) -> Iterator[Row]:

@@ -21,7 +21,7 @@ class Molecule:
 
 
 @dataclass(frozen=True)
-class Scheme:
+class MoleculeLine:
     """Molecules in a line; the strings among them are signs, `+` and `→`."""
 
     items: tuple[Molecule | str, ...]
@@ -81,7 +81,7 @@ class Lines:
 
 
 Width = Literal["narrow", "wide", "full"]
-Part = Scheme | Residues | Legend | HeatMap | Ranking | Lines
+Part = MoleculeLine | Residues | Legend | HeatMap | Ranking | Lines
 
 
 @dataclass(frozen=True)

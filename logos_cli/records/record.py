@@ -15,12 +15,13 @@ from logos_cli.errors import InputError
 from logos_cli.records import fields as record_fields
 from logos_cli.records.table import table_mark, table_objects
 from logos_cli.system.lines import Blank, Line, filled, read_lines
+from logos_cli.tasks.table import answer_kind
 
 SCHEMA, ANSWER, SCORE = record_fields.SCHEMA, record_fields.ANSWER, record_fields.SCORE
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
     "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
-    "props", "similarity", "truth",
+    "props", "similarity", "numbering", "truth",
 )  # fmt: skip
 CSV_COLUMNS = ("asked", "rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
@@ -39,7 +40,7 @@ class Record:
     which residues of which chain the prompt marked; `prompt` is its text where `input`, `asked` and `site` do not lead back to
     it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has `frequency`, one number
     a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and `similarity` come with --props and
-    --similar-to. `line` is that of the file it was read from.
+    --similar-to, the `numbering` of an antibody with --scheme. `line` is that of the file it was read from.
     """
 
     row: int
@@ -68,6 +69,7 @@ class Record:
     prompt: str | None = None
     props: dict[str, float | None] | None = None
     similarity: dict[str, Any] | None = None
+    numbering: dict[str, Any] | None = None
     truth: Any = None
     smiles: str = field(default="", compare=False)
     columns: dict[str, str] = field(default_factory=dict, compare=False)
@@ -99,8 +101,9 @@ class Record:
         if is_score(found):
             raise InputError("these are scores, of logos score, and not answers; give the JSONL or csv of logos generate")
         names = cls.__dataclass_fields__
+        known = {key: value for key, value in found.items() if key in names}
         try:
-            return cls(**{key: value for key, value in found.items() if key in names})
+            return cls(**known | {"model": known.get("model") or ""})  # a column that a table program left out
         except TypeError as error:
             raise InputError(f"not a record: {error}") from None
 
@@ -159,17 +162,11 @@ class Formatter:
         cells = {key: value for key, value in record.to_dict().items() if key not in (*OPTIONAL, "kind")}
         cells |= {key: getattr(record, key) for key in self.columns}
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
-        cells = {key: table_cell(value, record.task) for key, value in cells.items()}
+        kind = answer_kind(record.task)
+        cells = {key: kind.cell(value) for key, value in cells.items()}
         lines = table_lines(cells, record.columns, not self.headed)
         self.headed = True
         return lines
-
-
-def table_cell(value: Any, task: str) -> Any:
-    """A field of a record of `task` as one cell of a csv."""
-    if isinstance(value, (list, tuple)):
-        return (" " if task == "pocket" else ".").join(map(str, value))
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def table_lines(cells: dict[str, Any], columns: dict[str, str], header: bool) -> str:
@@ -277,3 +274,7 @@ class Tally:
         else:
             self.answers += 1
             self.valid += record.valid
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"rows": self.rows, "failed": self.failed, "answers": self.answers, "valid": self.valid}

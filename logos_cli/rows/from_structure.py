@@ -16,9 +16,10 @@ from logos_cli.rows.structure_folder import SUFFIXES, StructureFolder, named_as_
 from logos_cli.rows.structure_pocket import Found, pockets
 from logos_cli.structures.binary_cif import looks_like_binary_cif, mmcif_text
 from logos_cli.structures.chains import Chain, Site, chain_named, joined, protein_chains, read_chain
+from logos_cli.structures.gemmi_library import StructureError
 from logos_cli.structures.ligand_file import is_ligand_file, read_ligands
 from logos_cli.structures.ligands import Inventory, Named, ends, largest, read_named
-from logos_cli.structures.structure_file import StructureError, parse_structure
+from logos_cli.structures.structure_file import parse_structure
 from logos_cli.system.lines import all_bytes, open_bytes
 
 LARGEST = 1_000_000_000  # bytes of one structure file; the largest of the PDB as mmCIF has about 250 MB

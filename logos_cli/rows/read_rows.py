@@ -19,6 +19,7 @@ from pathlib import Path
 
 from logos_cli.chemistry.smiles_text import parses
 from logos_cli.errors import InputError, UsageError
+from logos_cli.rows.chain_rows import chain_rows
 from logos_cli.rows.foreign_format import refuse_foreign
 from logos_cli.rows.from_alignment import alignment_rows, chain_lengths
 from logos_cli.rows.from_fasta import fasta_rows
@@ -40,7 +41,7 @@ _DEFAULT = Reading()
 def read_rows(path: str, reading: Reading = _DEFAULT, blank: Blank | None = None) -> Iterator[Row]:
     """The rows of a file or of stdin (`-`), in order. Raises InputError for a file that cannot be read at all."""
     blank = blank if blank is not None else Blank()
-    for row in rows_as_found(path, reading, blank):
+    for row in chain_rows(rows_as_found(path, reading, blank), reading.antibodies):
         # A structure's rows have found their pocket already, in its own numbers.
         yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
 
@@ -59,22 +60,36 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         yield from folder_rows(path, reading)
         return
     with open_bytes(path) as raw:
-        start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
-        name = plain_name(path)
-        refuse_unread(path, name, start)
-        if not looks_like_binary_cif(start):
-            refuse_foreign(path, start)
-        if reading.wants != "smiles" and looks_like_structure_table(start):
-            yield from listed_rows(path, stream, reading)
-        elif looks_like_structure(name, start):
-            refuse_options(path, "a structure", reading)
-            yield from structure_rows(path, stream, reading)
-        elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
-            refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
-            rows = sdf_rows(path, lines_of(path, stream), reading)
-            yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
-        else:
-            yield from line_rows(path, stream, start, reading, blank)
+        yield from rows_of_stream(path, raw, reading, blank)
+
+
+def rows_in(data: bytes, name: str, reading: Reading = _DEFAULT) -> Iterator[Row]:
+    """The rows of what a file holds; `name` stands for its path in messages. Nothing is unpacked, and a table that names
+    structures is refused: it would have files read that whoever sent it may not see. Raises InputError."""
+    for row in rows_of_stream(name, io.BytesIO(data), reading, Blank(), listed=False):
+        yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
+
+
+def rows_of_stream(path: str, raw: io.BufferedIOBase, reading: Reading, blank: Blank, listed: bool = True) -> Iterator[Row]:
+    """The rows of an open file; `listed`: files that a table names are read."""
+    start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
+    name = plain_name(path)
+    refuse_unread(path, name, start)
+    if not looks_like_binary_cif(start):
+        refuse_foreign(path, start)
+    if reading.wants != "smiles" and looks_like_structure_table(start):
+        if not listed:
+            raise InputError(f"{path}: a table that names structures; give the structures themselves")
+        yield from listed_rows(path, stream, reading)
+    elif looks_like_structure(name, start):
+        refuse_options(path, "a structure", reading)
+        yield from structure_rows(path, stream, reading)
+    elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
+        refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
+        rows = sdf_rows(path, lines_of(path, stream), reading)
+        yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
+    else:
+        yield from line_rows(path, stream, start, reading, blank)
 
 
 def clear(lines: list[bytes], wants: str) -> bool:
@@ -101,6 +116,8 @@ def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Readi
     joined = chain([first], lines)
     if head.startswith("[") and head.rstrip()[-1:] in ("[", ",", "]", "{") and not _ATOM.match(head):
         raise InputError(f"{path}: a JSON array; one object a line is read: jq -c '.[]' {path}")
+    if head.rstrip() == "{" and not opening[1:2] == ["{"]:
+        raise InputError(f"{path}: JSON over several lines; one object a line is read: jq -c . {path}")
     if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
         raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
     if head.startswith("{"):
@@ -146,8 +163,9 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
     if delimiter_of(opening, reading.wants, reading.side):
         return True
     found = headerless_delimiter(opening) if reading.wants == "smiles" else None
-    # What a tab parts is read as SMILES and name, in either order.
-    return found is not None and (found != "\t" or not (reading.header or name.endswith(SUFFIXES)))
+    # What a tab parts is read as SMILES and name, in either order; quotes are a table's.
+    listed = found == "\t" and not opening[0].lstrip().startswith('"') and (reading.header or name.endswith(SUFFIXES))
+    return found is not None and not listed
 
 
 def refuse_options(path: str, found: str, reading: Reading, named: bool = False) -> None:

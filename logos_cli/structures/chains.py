@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from logos_cli.chemistry.own_numbers import OwnNumbers
 from logos_cli.chemistry.residue_names import CAPS
 from logos_cli.structures import chromophores
-from logos_cli.structures.structure_file import StructureError, bonded, gemmi, of_chain, parent_letter, runs_outside
+from logos_cli.structures.gemmi_library import StructureError, gemmi
+from logos_cli.structures.polymers import of_chain, runs_outside
+from logos_cli.structures.residue_atoms import bonded, parent_letter
 
 if TYPE_CHECKING:
     import numpy as np

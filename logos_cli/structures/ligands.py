@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.structures.chains import Chain, heavy_positions
-from logos_cli.structures.structure_file import StructureError, gemmi
+from logos_cli.structures.gemmi_library import StructureError, gemmi
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,7 +25,7 @@ from logos_cli.engines.sampling import Sampling
 from logos_cli.models.gguf_header import GgufHeader, read_header
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
-FAMILIES = {"qwen3": QWEN3, "mixtral": MIXTRAL}
+FAMILIES: dict[str, dict[str, Any]] = {"qwen3": QWEN3, "mixtral": MIXTRAL}
 SMILES = ("CC(=O)Nc1ccc(O)cc1", "CC(=O)Oc1ccccc1C(=O)O", "O=C(O)c1ccc(NC(=O)c2ccccc2)cc1")
 PROMPTS = [f"<MoleculeS>{one}<MoleculeE><ReverseReact>" for one in SMILES]
 LENGTH = 40
@@ -49,8 +49,8 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             end, turn = ids.token_to_id(END), ids.token_to_id(TURN_END)
             # hidden 64: most of a tiny model with this vocabulary is its embedding.
             sizes = {"vocab_size": ROWS, "hidden_size": 64, "intermediate_size": 128, "head_dim": 32}
-            named = {"bos_token_id": end, "eos_token_id": turn}
-            write_checkpoint(path, build_tokenizer(), shards=2, **{**FAMILIES[name], **sizes, **named})
+            changes: dict[str, Any] = {**FAMILIES[name], **sizes, "bos_token_id": end, "eos_token_id": turn}
+            write_checkpoint(path, build_tokenizer(), shards=2, **changes)
             for file, content in kept.items():
                 (path / file).write_bytes(content)
             generation = {"bos_token_id": end, "eos_token_id": [turn, end], "pad_token_id": end}

@@ -17,7 +17,7 @@ from logos_cli.models.gguf_header import read_header
 
 PROMPT = "<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE><ReverseReact>"
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
-FAMILIES = {"qwen3": QWEN3, "mixtral": MIXTRAL}
+FAMILIES: dict[str, dict[str, Any]] = {"qwen3": QWEN3, "mixtral": MIXTRAL}
 
 
 @pytest.fixture(scope="session")
