@@ -58,7 +58,10 @@ def scheme_names(incomplete: str) -> list[str]:
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="GGUF file, ONNX folder, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False
+        "--model",
+        "-m",
+        help="GGUF file, ONNX folder, http://host:port/v1#name, or nano. Default: $LOGOS_MODEL, else nano.",
+        show_default=False,
     ),
 ]
 ResultOut = Annotated[
