@@ -153,7 +153,8 @@ class ModelLatency:
         decode = tuple(DecodeSpeed(**{**one, "tokens_per_s": Spread(**one["tokens_per_s"])}) for one in found["decode"])
         task = found["task"]
         if task is not None:
-            task = TaskSpeed(**{name: one if name == "rows" else Spread(**one) for name, one in task.items()})
+            parts: dict[str, Any] = {name: one if name == "rows" else Spread(**one) for name, one in task.items()}
+            task = TaskSpeed(**parts)
         return cls(
             ModelFacts.from_dict(found), Spread(**found["load_s"]), Spread(**found["prefill"]["tokens_per_s"]),
             Spread(**found["ttft_ms"]), decode, task, found["peak_rss_bytes"], found["peak_gpu_bytes"],

@@ -79,6 +79,7 @@ def read_results(paths: Sequence[Path]) -> Report:
             line_of(result.baseline.model).own = result.baseline
         for measured in result.models:
             line = line_of(measured.model)
+            twice: ModelAccuracy | ModelLatency | None
             if isinstance(measured, ModelAccuracy):
                 twice, line.accuracy = line.accuracy, measured
             else:
@@ -113,7 +114,10 @@ def read_result(path: Path) -> Result:
         raise InputError(f"{path}: {error.strerror}; give the files that logos bench wrote") from error
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); give the files that logos bench wrote") from None
-    kinds = {accuracy_results.KIND: AccuracyResult, latency_results.KIND: LatencyResult}
+    kinds: dict[str, type[AccuracyResult | LatencyResult]] = {
+        accuracy_results.KIND: AccuracyResult,
+        latency_results.KIND: LatencyResult,
+    }
     known = isinstance(found, dict) and found.get("schema") == SCHEMA and found.get("kind") in kinds
     if not known or not isinstance(found.get("models"), list) or not found["models"]:
         raise InputError(f"{path}: no result of logos bench latency or accuracy, schema {SCHEMA}")

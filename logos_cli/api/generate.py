@@ -59,7 +59,7 @@ def generate(
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)
     samples = checked_samples(chosen, n, top, beam)
-    given = given_rows(chosen, rows, reading or Reading(chosen.wants, side=chosen.side))
+    given = given_rows(chosen, rows, reading or reading_of(chosen))
 
     def answers() -> Iterator[Record]:
         with opened(model) as engine:
@@ -84,6 +84,11 @@ def checked_samples(task: Task, n: int | None, top: int | None, beam: int | None
     if not top <= beam <= BEAM_MOST:
         raise UsageError(f"a beam of {beam} answers for top={top}; it takes at least top and at most {BEAM_MOST}")
     return beam
+
+
+def reading_of(task: Task) -> Reading:
+    """How rows are read for a task where the user does not say."""
+    return Reading(task.wants, side=task.side, antibodies=task.modality == "antibody")
 
 
 def given_rows(task: Task, rows: str | Path | Iterable[Item] | None, reading: Reading) -> Iterator[Row]:

@@ -18,6 +18,7 @@ from logos_cli.commands.merge import merge
 from logos_cli.commands.pull import pull
 from logos_cli.commands.quantize import quantize
 from logos_cli.commands.score import score
+from logos_cli.commands.serve import serve
 from logos_cli.commands.tasks import tasks
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.command()(generate)
 app.command()(score)
 app.command()(merge)
 app.command()(evaluate)
+app.command()(serve)
 app.command()(draw)
 app.add_typer(bench)
 app.command()(inspect)

@@ -108,9 +108,14 @@ def generate(
         str | None, typer.Option("--props", help="Of molecules: mw,logp,qed,tpsa,sa,rotb,hbd,hba.", show_default=False)
     ] = None,
     similar_to: Annotated[
-        Path | None,
-        typer.Option("--similar-to", help="Molecules; each answer gets its nearest one's Tanimoto.", show_default=False),
+        str | None,
+        typer.Option(
+            "--similar-to",
+            help="Molecules; each answer gets its nearest one's Tanimoto. The word known: to the row's own ligand.",
+            show_default=False,
+        ),
     ] = None,
+    scheme: options.NumberingScheme = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -123,10 +128,7 @@ def generate(
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
     from logos_cli.commands.generate_run import (
-        annotation_for,
-        beam_of,
         check_format,
-        check_merging,
         open_output,
         run,
         summary,
@@ -137,6 +139,15 @@ def generate(
     from logos_cli.engines.sampling import resolve
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
+    from logos_cli.pipeline.run_options import (
+        annotation_for,
+        beam_of,
+        check_identity,
+        check_merging,
+        check_scheme,
+        check_spelling,
+        check_structure_options,
+    )
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.files import sha256
@@ -156,14 +167,15 @@ def generate(
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
+    check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
-    options.check_spelling(chosen, as_written, "question")
-    options.check_identity(chosen, keep_identity)
+    check_spelling(chosen, as_written, "question")
+    check_identity(chosen, keep_identity)
+    check_scheme(chosen, scheme)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to)
+    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
@@ -176,6 +188,7 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
+        antibodies=chosen.modality == "antibody",
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
@@ -197,7 +210,8 @@ def generate(
             "consensus": share,
             "props": list(annotation.props),
         }
-        described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
+        described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
+        described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
         output = open_output(
             out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
         )

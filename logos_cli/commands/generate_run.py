@@ -11,7 +11,6 @@ from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from logos_cli.engines.engine import Engine
-    from logos_cli.pipeline.annotation import Annotation
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
@@ -26,45 +25,6 @@ def check_format(task: Task, form: str) -> None:
         raise UsageError(f"--format smi holds molecules, which {task.name} does not answer with; use jsonl or csv")
     if form == "fasta" and task.answers.writes != "sequence":
         raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
-
-
-def check_merging(task: Task, top: int | None, bfactors: Path | None, consensus: float | None) -> None:
-    """Refuses options of merged samples where none are merged."""
-    name = "--bfactors" if bfactors is not None else "--consensus" if consensus is not None else ""
-    if name and not task.merges:
-        raise UsageError(f"{name} is for what pocket --top finds; {task.name} finds no pocket")
-    if name and top is None:
-        raise UsageError(f"{name} is for what pocket --top finds; add --top 1")
-
-
-def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: list[str]) -> int:
-    """The width of the beam, 0 for draws; `drawn` are the options given that only draws have. Raises UsageError."""
-    from logos_cli.engines.sampling import BEAM_MOST
-
-    if decode != "beam":
-        if width is not None:
-            raise UsageError("--beam-width is for a beam search; add --decode beam --top K")
-        return 0
-    if top is None:
-        raise UsageError("--decode beam finds the likeliest answers; say how many: --top K")
-    if task.merges:
-        raise UsageError(f"{task.name} --top merges samples, which a beam search does not draw; leave out --decode beam")
-    if drawn:
-        raise UsageError(f"{drawn[0]} is for draws, and a beam search makes none; leave it out")
-    width = width or max(2 * top, 16)
-    if not top <= width <= BEAM_MOST:
-        raise UsageError(f"a beam of {width} answers for --top {top}; it takes at least --top and at most {BEAM_MOST}")
-    return width
-
-
-def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
-    """What --props and --similar-to ask for, of tasks that answer with one molecule."""
-    from logos_cli.chemistry.properties import names_of
-    from logos_cli.pipeline.annotation import Annotation, References
-
-    if (props or similar_to) and not task.answers.one_molecule:
-        raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
-    return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
 
 
 def open_output(
@@ -89,7 +49,8 @@ def open_output(
     from logos_cli.records.shard import SHARD
 
     columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
-    formatter = Formatter(form, columns, wanted)
+    numbered = ("numbering",) if described.get("numbering_scheme") else ()
+    formatter = Formatter(form, (*columns, *numbered), wanted)
 
     def keep(record: Any) -> bool:
         return bool(record.valid) or not valid_only

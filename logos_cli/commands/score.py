@@ -86,6 +86,7 @@ def score(
     from logos_cli.chemistry.mutants import Mutations
     from logos_cli.commands.shards import ScoredShard, scores_told, shard_of
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.pipeline.run_options import check_scheme, check_spelling, check_structure_options
     from logos_cli.pipeline.score_records import ScorePlan, score_records
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.records.score_record import ScoreFormatter
@@ -105,9 +106,9 @@ def score(
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, True)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
-    options.check_spelling(chosen, as_written, "answer")
-    options.check_scheme(chosen, scheme)
+    check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
+    check_spelling(chosen, as_written, "answer")
+    check_scheme(chosen, scheme)
     numbered = scheme.value if scheme else None
     asked = Mutations.parse(mutants, numbered or "imgt") if mutants is not None else None
     plan = ScorePlan(chosen, asked, each_token, as_written, numbered)

@@ -20,9 +20,9 @@ def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
     from logos_cli.engines.sampling import resolve
     from logos_cli.models.model_file import read_model_file
     from logos_cli.tasks.table import TASKS
-    from logos_cli.terminal.model_word import model_path
+    from logos_cli.terminal.model_word import address_of, model_path
 
-    table = read_model_file(model_path(model)).sampling
+    table = {} if address_of(model) else read_model_file(model_path(model)).sampling
     found: list[dict[str, Any]] = []
     for task in TASKS.values():
         resolved = resolve(task.name, task.sampling, task.source, table, {})

@@ -243,8 +243,9 @@ class Slots:
         if follower.likeliest:
             best = likeliest_tokens(logits[None].copy(), follower.likeliest, self.samplers.without_text)[0]
         if best is not None and not math.isnan(logprobs[0]):
+            row = branch.tree.request.row
             for sample, token, logprob in zip(branch.samples, tokens, logprobs, strict=True):
-                follower.drawn(sample.number, token, logprob, best)
+                follower.drawn(row, sample.number, token, logprob, best)
 
     def _grow(self, logits: npt.NDArray[np.float32], places: Sequence[int]) -> Iterator[Finished]:
         """The next beams of the searches on the slots `places`, from their `logits` [B, V]."""

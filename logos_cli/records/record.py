@@ -21,7 +21,7 @@ SCHEMA, ANSWER, SCORE = record_fields.SCHEMA, record_fields.ANSWER, record_field
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
     "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
-    "props", "similarity", "truth",
+    "props", "similarity", "numbering", "truth",
 )  # fmt: skip
 CSV_COLUMNS = ("asked", "rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
@@ -40,7 +40,7 @@ class Record:
     which residues of which chain the prompt marked; `prompt` is its text where `input`, `asked` and `site` do not lead back to
     it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has `frequency`, one number
     a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and `similarity` come with --props and
-    --similar-to. `line` is that of the file it was read from.
+    --similar-to, the `numbering` of an antibody with --scheme. `line` is that of the file it was read from.
     """
 
     row: int
@@ -69,6 +69,7 @@ class Record:
     prompt: str | None = None
     props: dict[str, float | None] | None = None
     similarity: dict[str, Any] | None = None
+    numbering: dict[str, Any] | None = None
     truth: Any = None
     smiles: str = field(default="", compare=False)
     columns: dict[str, str] = field(default_factory=dict, compare=False)

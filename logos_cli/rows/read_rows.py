@@ -60,22 +60,36 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
         yield from folder_rows(path, reading)
         return
     with open_bytes(path) as raw:
-        start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
-        name = plain_name(path)
-        refuse_unread(path, name, start)
-        if not looks_like_binary_cif(start):
-            refuse_foreign(path, start)
-        if reading.wants != "smiles" and looks_like_structure_table(start):
-            yield from listed_rows(path, stream, reading)
-        elif looks_like_structure(name, start):
-            refuse_options(path, "a structure", reading)
-            yield from structure_rows(path, stream, reading)
-        elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
-            refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
-            rows = sdf_rows(path, lines_of(path, stream), reading)
-            yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
-        else:
-            yield from line_rows(path, stream, start, reading, blank)
+        yield from rows_of_stream(path, raw, reading, blank)
+
+
+def rows_in(data: bytes, name: str, reading: Reading = _DEFAULT) -> Iterator[Row]:
+    """The rows of what a file holds; `name` stands for its path in messages. Nothing is unpacked, and a table that names
+    structures is refused: it would have files read that whoever sent it may not see. Raises InputError."""
+    for row in rows_of_stream(name, io.BytesIO(data), reading, Blank(), listed=False):
+        yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
+
+
+def rows_of_stream(path: str, raw: io.BufferedIOBase, reading: Reading, blank: Blank, listed: bool = True) -> Iterator[Row]:
+    """The rows of an open file; `listed`: files that a table names are read."""
+    start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
+    name = plain_name(path)
+    refuse_unread(path, name, start)
+    if not looks_like_binary_cif(start):
+        refuse_foreign(path, start)
+    if reading.wants != "smiles" and looks_like_structure_table(start):
+        if not listed:
+            raise InputError(f"{path}: a table that names structures; give the structures themselves")
+        yield from listed_rows(path, stream, reading)
+    elif looks_like_structure(name, start):
+        refuse_options(path, "a structure", reading)
+        yield from structure_rows(path, stream, reading)
+    elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
+        refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
+        rows = sdf_rows(path, lines_of(path, stream), reading)
+        yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
+    else:
+        yield from line_rows(path, stream, start, reading, blank)
 
 
 def clear(lines: list[bytes], wants: str) -> bool:

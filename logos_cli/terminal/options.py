@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logos_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from logos_cli.tasks.task import Task
 
 
 class Format(StrEnum):
@@ -61,7 +58,10 @@ def scheme_names(incomplete: str) -> list[str]:
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="GGUF file, ONNX folder, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False
+        "--model",
+        "-m",
+        help="GGUF file, ONNX folder, http://host:port/v1#name, or nano. Default: $LOGOS_MODEL, else nano.",
+        show_default=False,
     ),
 ]
 ResultOut = Annotated[
@@ -163,53 +163,6 @@ DeviceOption = Annotated[
         callback=checked_device,
     ),
 ]
-
-
-def check_structure_options(
-    task: Task | None,
-    chain: str | None,
-    pocket_from: str | None,
-    cutoff: float | None,
-    reads: bool = True,
-    each_copy: bool = False,
-    given: str = "INPUT",
-) -> None:
-    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input,
-    which the user names by `given`."""
-    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
-    named = next((name for name, value in options.items() if value is not None), None)
-    if named and task and task.wants != "sequence":
-        raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
-    if named and not reads:
-        raise UsageError(f"{named} says how a protein is read; give {given}, a structure")
-    if each_copy and pocket_from is None:
-        raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
-    if cutoff is not None and pocket_from is None:
-        raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
-
-
-def check_spelling(task: Task | None, as_written: bool, part: str) -> None:
-    """Refuses --as-written where no SMILES in that `part` of a row, question or answer, would be spelled otherwise."""
-    from logos_cli.tasks.table import spelling
-
-    if as_written and task and part not in task.spells:
-        raise UsageError(f"--as-written is for {', '.join(spelling(part))}; {task.name} takes its rows as they are")
-
-
-def check_identity(task: Task, keep_identity: bool) -> None:
-    """Refuses --keep-identity where no answer can be the question."""
-    from logos_cli.tasks.table import TASKS
-
-    if keep_identity and task.repeats is None:
-        able = " and ".join(one.name for one in TASKS.values() if one.repeats)
-        raise UsageError(f"--keep-identity is for {able}; {task.name} has no answer that is its question")
-
-
-def check_scheme(task: Task | None, scheme: Scheme | None) -> None:
-    if scheme and task is None:
-        raise UsageError("--scheme numbers antibodies; say --task antibody")
-    if scheme and task and not task.numbered:
-        raise UsageError(f"--scheme numbers antibodies, and {task.name} has none; leave it out")
 
 
 def show_log(asked: bool) -> None:

@@ -99,9 +99,8 @@ def total_rows(path: str | None, reading: Reading, limit: int | None) -> int | N
 
 def describe(path: str | None, limit: int | None, reading: Reading) -> dict[str, Any]:
     """What a resume must find unchanged about the input: a file's content, not where it lies."""
-    options = {
-        name: value for name, value in asdict(reading).items() if name not in ("wants", "side", "antibodies")
-    }  # the task's own
+    of_task = ("wants", "side", "antibodies")
+    options = {name: value for name, value in asdict(reading).items() if name not in of_task}
     found: dict[str, Any] = {"limit": limit, **options}
     if path is not None and os.path.isfile(path):
         return found | {"input_sha256": sha256(path)}

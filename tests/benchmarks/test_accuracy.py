@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import Run, build_tokenizer, convert, write_checkpoint
+from processes import lines_in, running, wait_until
 from schemas import check_schema
 
 from logos_cli.benchmarks.accuracy.token_level import TextFigures, TokenMap, percentiles, read_text, summarize
@@ -216,13 +213,9 @@ def test_killed_and_resumed(nano_bf16: Path, nano_int4: Path, tmp_path: Path, lo
     whole = json.loads(logos(*asked).out)
     out = tmp_path / "loss.json"
     partial = tmp_path / "loss.json.partial"
-    command = [sys.executable, "-m", "logos_cli", *asked, "-o", str(out)]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (not partial.exists() or partial.read_bytes().count(b"\n") < 20):
-        time.sleep(0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    with running(*asked, "-o", out, stderr=subprocess.DEVNULL) as child:
+        wait_until(lambda: lines_in(partial) >= 20, child)
+        child.kill()
     kept = partial.read_bytes().count(b"\n")
     assert kept >= 20 and not out.exists()
     assert logos(*asked, "-o", out).code == 1  # not without being asked to

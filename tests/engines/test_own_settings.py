@@ -34,7 +34,8 @@ class Heard:
     logprobs: dict[int, list[float]] = field(default_factory=dict)
     others: list[Sequence[tuple[int, float]]] = field(default_factory=list)
 
-    def drawn(self, sample: int, token: int, logprob: float, likeliest: Sequence[tuple[int, float]]) -> None:
+    def drawn(self, row: int, sample: int, token: int, logprob: float, likeliest: Sequence[tuple[int, float]]) -> None:
+        assert row == 0
         self.tokens.setdefault(sample, []).append(token)
         self.logprobs.setdefault(sample, []).append(logprob)
         self.others.append(likeliest)

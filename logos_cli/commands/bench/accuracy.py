@@ -84,6 +84,7 @@ def accuracy(
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.metrics.truths import read_molecules
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import Reading
@@ -99,7 +100,7 @@ def accuracy(
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task) if task else None
-    options.check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
     paths = [model_path(name) for name in models]
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None

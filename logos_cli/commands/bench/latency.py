@@ -62,6 +62,7 @@ def latency(
     from logos_cli.benchmarks.latency.settings import LatencySettings
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.models.model_file import read_model_file
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import Reading, Row
@@ -74,7 +75,7 @@ def latency(
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task)
-    options.check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
     reading = Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side)
     paths = [model_path(name) for name in models]
     if len(set(paths)) < len(paths):
