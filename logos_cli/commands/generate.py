@@ -188,7 +188,7 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
-        antibodies=chosen.modality == "antibody",
+        antibodies=chosen.numbered,
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()

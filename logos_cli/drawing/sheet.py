@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # The light colours of benchmarks/report/html.py.
-INK, SOFT, RULE, GROUND, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#f5f7fa", "#ffffff"
+INK, SOFT, RULE, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#ffffff"
 BLUE, ORANGE, RED, GREY = "#2f6fde", "#d9730d", "#c2413b", "#e9ecf2"
 
 

@@ -107,12 +107,9 @@ class Record:
         except TypeError as error:
             raise InputError(f"not a record: {error}") from None
 
-    def to_line(self, private: bool = False) -> str:
-        """The JSONL line; `private` adds what the other formats need and the schema has not."""
-        found = self.to_dict()
-        if private:
-            found |= {"smiles": self.smiles, "columns": self.columns}
-        return json.dumps(found, ensure_ascii=False) + "\n"
+    def to_line(self) -> str:
+        """Writes the JSONL line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False) + "\n"
 
 
 def is_score(found: dict[str, Any]) -> bool:
@@ -243,16 +240,6 @@ def json_objects(path: str, lines: Iterator[Line]) -> Iterator[tuple[int, dict[s
 def read_records(path: str | Path, ending: Ending | None = None) -> Iterator[Record]:
     """The records of a file as `stored` reads it."""
     return stored(str(path), Record.from_dict, ending or Ending())
-
-
-def complete_lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as stream:
-            for line in stream:
-                if line.endswith(b"\n"):
-                    yield line
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
 
 
 @dataclass

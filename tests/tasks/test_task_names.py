@@ -49,7 +49,7 @@ def test_no_task_is_named_outside_tasks() -> None:
 
 
 def test_defaults_are_tasks() -> None:
-    for name in (defaults.TIMED, defaults.FORMED, defaults.ANY, *defaults.COMPARED):
+    for name in (defaults.TIMED, defaults.FORMED, defaults.ANY, defaults.EXPANDING, *defaults.COMPARED):
         assert name in TASKS
     assert TASKS[defaults.FORMED].forms and all(task.back in TASKS for task in TASKS.values() if task.back)
 
