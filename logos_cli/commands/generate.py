@@ -111,6 +111,14 @@ def generate(
         Path | None,
         typer.Option("--similar-to", help="Molecules; each answer gets its nearest one's Tanimoto.", show_default=False),
     ] = None,
+    stock: Annotated[
+        Path | None,
+        typer.Option(
+            "--stock",
+            help="SMILES or InChIKeys, one a line; each reactant of retro is in_stock or not.",
+            show_default=False,
+        ),
+    ] = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -162,7 +170,7 @@ def generate(
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to)
+    annotation = annotation_for(chosen, props, similar_to, stock)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
@@ -197,6 +205,7 @@ def generate(
             "props": list(annotation.props),
         }
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
+        described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
         output = open_output(
             out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
         )

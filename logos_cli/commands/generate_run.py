@@ -57,14 +57,19 @@ def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: 
     return width
 
 
-def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
-    """What --props and --similar-to ask for, of tasks that answer with one molecule."""
+def annotation_for(task: Task, props: str | None, similar_to: Path | None, stock: Path | None) -> Annotation:
+    """What --props and --similar-to ask for, of tasks that answer with one molecule, and --stock of reactants."""
     from logos_cli.chemistry.properties import names_of
     from logos_cli.pipeline.annotation import Annotation, References
+    from logos_cli.pipeline.stock import read_stock
+    from logos_cli.terminal.console import note
 
     if (props or similar_to) and (task.writes != "smiles" or task.name == "retro"):
         raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
-    return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
+    if stock and task.name != "retro":
+        raise UsageError(f"--stock says which reactants of retro can be had; {task.name} answers with none")
+    references = References.read(similar_to) if similar_to else None
+    return Annotation(names_of(props or ""), references, read_stock(stock, note) if stock else None)
 
 
 def open_output(

@@ -1,4 +1,5 @@
-"""What `--props` and `--similar-to` add to a record: its molecule's properties, and the nearest of known molecules."""
+"""What `--props`, `--similar-to` and `--stock` add to a record: its molecule's properties, the nearest of known molecules,
+which reactants can be had."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Any
 from logos_cli.chemistry.properties import fingerprint, parsed, properties_of
 from logos_cli.chemistry.smiles import canonical
 from logos_cli.errors import InputError
-from logos_cli.records.record import Record
+from logos_cli.pipeline.stock import Stock
+from logos_cli.records.record import IN_STOCK, Record
 from logos_cli.rows.read_rows import read_rows
 
 
@@ -40,16 +42,20 @@ class References:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is added to each record of a molecule; an answer that is not valid has none of it."""
+    """What is added to each record of a molecule or of reactants; an answer that is not valid has none of it."""
 
     props: tuple[str, ...] = ()
     references: References | None = None
+    stock: Stock | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.props, *(("tanimoto", "to") if self.references else ()))
+        of_stock = (IN_STOCK,) if self.stock else ()
+        return (*self.props, *(("tanimoto", "to") if self.references else ()), *of_stock)
 
     def of(self, record: Record) -> Record:
+        if self.stock and record.valid:
+            return replace(record, in_stock=[self.stock.has(one) for one in record.answer])
         mol = parsed(record.smiles) if self.columns and record.valid else None
         if mol is None:
             return record

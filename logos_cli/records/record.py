@@ -20,8 +20,9 @@ SCHEMA = record_fields.SCHEMA
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
     "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
-    "props", "similarity", "truth",
+    "props", "similarity", "in_stock", "truth",
 )  # fmt: skip
+IN_STOCK = "in_stock"
 CSV_COLUMNS = ("asked", "rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
 SITE_COLUMNS = ("rank", "count", "site", "truth")
@@ -38,8 +39,8 @@ class Record:
     `input` is as it was given; `asked` are its molecules as the prompt has them, where that is another spelling. `site` says
     which residues of which chain the prompt marked; `prompt` is its text where `input`, `asked` and `site` do not lead back to
     it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has `frequency`, one number
-    a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and `similarity` come with --props and
-    --similar-to. `line` is that of the file it was read from.
+    a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props`, `similarity` and `in_stock`,
+    one truth value a reactant, come with --props, --similar-to and --stock. `line` is that of the file it was read from.
     """
 
     row: int
@@ -68,6 +69,7 @@ class Record:
     prompt: str | None = None
     props: dict[str, float | None] | None = None
     similarity: dict[str, Any] | None = None
+    in_stock: list[bool] | None = None
     truth: Any = None
     smiles: str = field(default="", compare=False)
     columns: dict[str, str] = field(default_factory=dict, compare=False)
@@ -121,7 +123,7 @@ class Formatter:
     """Records as lines of one format; stateful only for the header of csv.
 
     `columns` are the optional keys that a csv has beside those of every record; `wanted` the names under `props` and
-    `similarity`, which a record without an answer lacks.
+    `similarity`, and `in_stock`, which a record without an answer lacks.
     """
 
     def __init__(self, name: str, columns: tuple[str, ...] = CSV_COLUMNS, wanted: tuple[str, ...] = ()) -> None:
@@ -144,6 +146,7 @@ class Formatter:
         # Ids come from users' files: a tab would shift the columns, a newline would make another molecule.
         name = " ".join(record.id.split())
         more = [*(record.props or {}).values(), *((record.similarity or {}).values())]
+        more += [table_cell(record.in_stock, record.task)] if record.in_stock else []
         return "\t".join([record.smiles, name, str(rank), str(record.count or 1), *map(cell, more)]) + "\n"
 
     def _fasta(self, record: Record) -> str:
@@ -159,6 +162,7 @@ class Formatter:
         cells = {key: value for key, value in record.to_dict().items() if key not in OPTIONAL}
         cells |= {key: getattr(record, key) for key in self.columns}
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
+        cells |= {IN_STOCK: record.in_stock} if IN_STOCK in self.wanted else {}
         cells = {key: table_cell(value, record.task) for key, value in cells.items()}
         lines = table_lines(cells, record.columns, not self.headed)
         self.headed = True
@@ -168,6 +172,8 @@ class Formatter:
 def table_cell(value: Any, task: str) -> Any:
     """A field of a record of `task` as one cell of a csv."""
     if isinstance(value, (list, tuple)):
+        if value and all(isinstance(one, bool) for one in value):
+            return " ".join("true" if one else "false" for one in value)
         return (" " if task == "pocket" else ".").join(map(str, value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
