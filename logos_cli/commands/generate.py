@@ -83,6 +83,7 @@ def generate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
     as_written: options.AsWritten = False,
     keep_identity: options.KeepIdentity = False,
+    profile: options.Profile = "logos",
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
@@ -161,12 +162,15 @@ def generate(
     from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
+    from logos_cli.tasks.profile import profile_named
     from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
 
-    chosen = task_named(task, form.value if form else None)
+    chosen, asked_as = task_named(task, form.value if form else None), profile_named(profile)
+    if asked_as:
+        chosen = asked_as.of(chosen)
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
     if resume and out is None:
@@ -206,7 +210,8 @@ def generate(
     engine = open_model(model, EngineSettings(device, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
     try:
-        settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
+        own = {} if asked_as else engine.info.sampling  # a model file's own settings are for LOGOS's grammar
+        settings = resolve(chosen.name, chosen.sampling, chosen.source, own, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
@@ -218,6 +223,8 @@ def generate(
             "consensus": share,
             "props": list(annotation.props),
         }
+        if asked_as:
+            described |= {"profile_sha256": asked_as.digest}
         described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
         described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
         described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
