@@ -97,7 +97,7 @@ def compare_records(
         )
         told = {row: truth for row, truth in truths.get(task, {}).items() if row in pairs}
         figures = [task_metrics(several, told, keep_identity=keep_identity) for several in both]
-        change = change_of(*map(by_row, both), told, task)
+        change = change_of(by_row(both[0]), by_row(both[1]), told, task)
         found.append(TaskComparison(task, len(pairs), len(left) + len(strangers), figures[0], figures[1], change))
     return found
 
@@ -145,7 +145,8 @@ def change_of(
             {(row, one.sample): one for row, answers in run.items() for one in answers.written} for run in (before, after)
         ]
         rows = [row for row, _ in order] if len({row for row, _ in order}) > 1 else None
-        validity = changed(*([run[key].valid for key in order] for run in samples), rows=rows)
+        good = [[run[key].valid for key in order] for run in samples]
+        validity = changed(good[0], good[1], rows=rows)
         same_text = rate(sum(samples[0][key].text == samples[1][key].text for key in order), len(order))
     top = None
     if truths and finds_rank(task_of_record(task).answers):
