@@ -45,14 +45,21 @@ def page(report: Report) -> str:
     verdicts = "".join(f"<li>{escape(verdict(line, report.baseline))}</li>" for line in report.lines if not line.baseline)
     shown = "".join(table(one) for one in tables(report))
     notes = "".join(f"<li>{escape(one)}</li>" for one in about(report))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>logos bench</title><style>{_STYLE}</style></head><body>"
+    return document(
+        "logos bench",
         "<h1>What the small models cost, and save</h1>"
         f'<p class="soft">{escape(against(report))}</p><ul>{verdicts}</ul>'
         f"{shown}"
         f'<h2>Charts</h2><div class="grids">{"".join(figures(report))}</div>'
-        f'<h2>Measured on</h2><ul class="soft">{notes}</ul></body></html>\n'
+        f'<h2>Measured on</h2><ul class="soft">{notes}</ul>',
+    )
+
+
+def document(title: str, body: str) -> str:
+    """Writes a page around its body, with the style of all pages of `logos bench`."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 

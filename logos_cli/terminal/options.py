@@ -135,6 +135,9 @@ LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
 ]
+Profile = Annotated[
+    str, typer.Option("--profile", help="How the model is asked: logos, naturelm, or a FILE.toml.", metavar="PROFILE")
+]
 AsWritten = Annotated[
     bool, typer.Option("--as-written", help="SMILES go in as they are spelled, not in RDKit's canonical form.")
 ]
