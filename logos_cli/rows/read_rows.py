@@ -57,21 +57,34 @@ def with_pocket(row: Row, places: str) -> Row:
 
 
 def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
-    """Reads the rows of a folder, or of a file in the first format of the table that it is of."""
+    """Reads the rows of a folder or of a file."""
     if Path(path).is_dir():
         yield from folder_rows(path, reading)
         return
     with open_bytes(path) as raw:
-        start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
-        name = plain_name(path)
-        refuse_unread(path, name, start)
-        if not looks_like_binary_cif(start):
-            refuse_foreign(path, start)
-        opened = OpenFile(path, name, stream, start, reading, blank)
-        if of_bytes := next((one for one in BY_BYTES if one.is_this(opened)), None):
-            yield from of_bytes.read(opened)
-        elif (lines := line_file(opened)) is not None:
-            yield from next(one for one in BY_LINES if one.is_this(lines)).read(lines)
+        yield from rows_of_stream(path, raw, reading, blank)
+
+
+def rows_in(data: bytes, name: str, reading: Reading = _DEFAULT) -> Iterator[Row]:
+    """Reads the rows of what a file holds; `name` stands for its path in messages. Nothing is unpacked, and a table that names
+    structures is refused: it would have files read that whoever sent it may not see. Raises InputError."""
+    for row in rows_of_stream(name, io.BytesIO(data), reading, Blank(), listed=False):
+        yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
+
+
+def rows_of_stream(path: str, raw: io.BufferedIOBase, reading: Reading, blank: Blank, listed: bool = True) -> Iterator[Row]:
+    """Reads the rows of an open file in the first format of the table that it is of; `listed`: files that a table names are
+    read."""
+    start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
+    name = plain_name(path)
+    refuse_unread(path, name, start)
+    if not looks_like_binary_cif(start):
+        refuse_foreign(path, start)
+    opened = OpenFile(path, name, stream, start, reading, blank, listed)
+    if of_bytes := next((one for one in BY_BYTES if one.is_this(opened)), None):
+        yield from of_bytes.read(opened)
+    elif (lines := line_file(opened)) is not None:
+        yield from next(one for one in BY_LINES if one.is_this(lines)).read(lines)
 
 
 def clear(lines: list[bytes], wants: str) -> bool:
@@ -140,6 +153,13 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
     return found is not None and not listed
 
 
+def named_structures(file: OpenFile) -> Iterator[Row]:
+    """Reads the structures that a table names. Raises InputError if they may not be."""
+    if not file.listed:
+        raise InputError(f"{file.path}: a table that names structures; give the structures themselves")
+    return listed_rows(file.path, file.stream, file.reading)
+
+
 def list_rows(file: OpenFile) -> Iterator[Row]:
     """Reads a list: a SMILES or a sequence a line, and perhaps a name."""
     if file.reading.wants == "sequence":
@@ -150,7 +170,8 @@ def list_rows(file: OpenFile) -> Iterator[Row]:
 @dataclass(frozen=True)
 class OpenFile:
     """A file that is being read: its first bytes, of which nothing is taken from `stream`; of one that is read by lines also
-    `lines`, the first of them without what stands before it (`head`), and some (`opening`) that are not remarks."""
+    `lines`, the first of them without what stands before it (`head`), and some (`opening`) that are not remarks. `listed`:
+    files that it names are read."""
 
     path: str
     name: str
@@ -158,6 +179,7 @@ class OpenFile:
     start: bytes
     reading: Reading
     blank: Blank
+    listed: bool = True
     head: str = ""
     opening: list[str] = field(default_factory=list)
     lines: Iterator[Line] = field(default_factory=lambda: iter(()))
@@ -193,7 +215,7 @@ BY_BYTES: tuple[Format, ...] = (
     Format(
         "a table of structures",
         lambda file: file.reading.wants != "smiles" and looks_like_structure_table(file.start),
-        lambda file: listed_rows(file.path, file.stream, file.reading),
+        named_structures,
         options=TABLE_OPTIONS,
     ),
     Format(
