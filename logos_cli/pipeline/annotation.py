@@ -19,14 +19,14 @@ from logos_cli.rows.read_rows import read_rows
 
 @dataclass(frozen=True)
 class References:
-    """Known molecules: `names` of their fingerprints."""
+    """Molecules to compare with: `names` of their fingerprints."""
 
     names: tuple[str, ...]
     prints: tuple[Any, ...]
 
     @classmethod
     def read(cls, path: Path) -> References:
-        """Those of any file that holds SMILES. Raises InputError for one without a valid molecule."""
+        """Reads those of any file that holds SMILES. Raises InputError for one without a valid molecule."""
         rows = [(row.id, canonical(row.value)) for row in read_rows(str(path)) if isinstance(row.value, str)]
         found = [(name, parsed(smiles)) for name, smiles in rows if smiles]
         if not found:
@@ -34,7 +34,7 @@ class References:
         return cls(tuple(name for name, _ in found), tuple(fingerprint(mol) for _, mol in found))
 
     def nearest(self, mol: Any) -> dict[str, Any]:
-        """Tanimoto similarity to the nearest of them, and its name."""
+        """Finds the nearest of them: Tanimoto similarity, and its name."""
         from rdkit.DataStructs import BulkTanimotoSimilarity
 
         values = BulkTanimotoSimilarity(fingerprint(mol), list(self.prints))
