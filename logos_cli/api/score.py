@@ -12,6 +12,7 @@ from logos_cli.pipeline.score_records import ScorePlan, score_records
 from logos_cli.records.score_record import ScoreRecord
 from logos_cli.rows.from_python import Item
 from logos_cli.rows.row import Reading
+from logos_cli.tasks.defaults import ANY
 from logos_cli.tasks.table import TASKS, task_named
 
 
@@ -34,7 +35,7 @@ def score(
     """
     chosen = task_named(task) if task else None
     read = reading or (reading_of(chosen) if chosen else Reading("any"))
-    given = given_rows(chosen or TASKS["raw"], rows, read)
+    given = given_rows(chosen or TASKS[ANY], rows, read)
     plan = ScorePlan(chosen, Mutations.parse(mutants, scheme or "imgt") if mutants else None, each_token, as_written, scheme)
 
     def records() -> Iterator[ScoreRecord]:

@@ -68,7 +68,8 @@ def profiles() -> tuple[Any, Any]:
     alphabet = Alphabet.amino()
     with HMMFile(Path(anarci().__file__).parent / "dat" / "HMMs" / "ALL.hmm") as file:
         sound = [one for one in file.optimized_profiles() if {str(one.consensus)[at - 1].upper() for at in CYSTEINES} == {"C"}]
-    return alphabet, OptimizedProfileBlock(alphabet, sound)
+        block = OptimizedProfileBlock(alphabet, sound)
+    return alphabet, block
 
 
 def hits(sequence: str, threshold: float) -> list[Hit]:

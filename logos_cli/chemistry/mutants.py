@@ -82,7 +82,7 @@ class Mutations:
 
     def of(self, sequence: str, own: OwnNumbers | None = None, part: str = "") -> Iterator[Mutant]:
         """Each variant once, in the order asked for; one that does not fit the sequence says why. `own`: the numbers of a
-        structure's sequence. `part`: it is the chain `H` or `L` of an antibody; what is asked of the other is not for it."""
+        structure's sequence. `part`: it is chain `H` or `L` of an antibody, and what is asked of the other is not for it."""
         seen: set[str] = set()
         for item in self.items:
             if part and (asked := chain_asked(item)) and asked != part[0]:

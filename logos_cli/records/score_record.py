@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli.records.record import SCHEMA, SCORE, table_cell, table_lines
+from logos_cli.records.record import SCHEMA, SCORE, table_lines
+from logos_cli.tasks.table import answer_kind
 
 # As in the records of `generate`; a line leaves out those that say nothing, a csv has the first five.
 OPTIONAL = ("asked", "answer", "reaction", "text", "site", "prompt", "finish", "numbering")
@@ -76,9 +77,10 @@ class ScoreFormatter:
             return json.dumps(found, ensure_ascii=False) + "\n"
         each = found.pop("each", None)
         cells = {key: value for key, value in found.items() if key not in (*OPTIONAL, "kind")}
-        cells |= {key: table_cell(found.get(key), record.task) for key in CSV_COLUMNS}
+        kind = answer_kind(record.task)
+        cells |= {key: kind.cell(found.get(key)) for key in CSV_COLUMNS}
         if self.numbered:
-            cells["numbering"] = table_cell(found.get("numbering"), record.task)
+            cells["numbering"] = kind.cell(found.get("numbering"))
         if self.each:
             cells["each"] = json.dumps(each, ensure_ascii=False) if each is not None else None
         lines = table_lines(cells, record.columns, not self.headed)

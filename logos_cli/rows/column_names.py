@@ -40,7 +40,8 @@ ID = (
     "id", "compoundid", "moleculeid", "molid", "cmpdid", "cpdid", "chemblid", "moleculechemblid", "cid", "pubchemcid",
     "pubchemcompoundcid", "compoundcid", "zincid", "catalogid", "catalognumber", "catalogno", "idnumber", "enamineid",
     "drugbankid", "databaseid", "emolid", "emoleculesid", "emolversionid", "versionid", "molportid", "mculeid",
-    "bindingdbmonomerid", "chebiid", "hmdbid", "nscid", "uniprotid", "proteinid", "sequenceid", "accession", "reactionid",
+    "bindingdbmonomerid", "chebiid", "hmdbid", "lmid", "nscid", "nsc", "sid", "pubchemsid", "substanceid", "molregno",
+    "vendorid", "supplierid", "productid", "ligandid", "uniprotid", "proteinid", "sequenceid", "accession", "reactionid",
     "rxnid", "patentnumber", "name", "title", "compoundname", "moleculename", "molname", "cmpdname", "drugname", "commonname",
     "genericname", "synonym", "synonyms", "cas", "casnumber", "casrn", "compound",
 )  # fmt: skip

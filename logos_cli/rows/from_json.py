@@ -17,6 +17,7 @@ from logos_cli.rows.from_table import pocket_cell
 from logos_cli.rows.row import Reading, Recorded, Row, too_long
 from logos_cli.rows.source import Source, only_other_side, source_of
 from logos_cli.system.lines import Blank, Line, filled
+from logos_cli.tasks.table import answer_kind
 
 # Keys of a JSON line that hold grammar text, LOGOS's published files' first.
 TEXT_KEYS = ("test_input", "protein_pocket_ligand", "text")
@@ -106,23 +107,23 @@ def without_source(names: list[str], reading: Reading) -> str:
 
 def record_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:
     """One of our own records, fed on to the next task: what it answered goes in; its truth was that of another question."""
-    answer, task = found["answer"], found.get("task")
-    if answer is None or not found.get("valid"):
+    if found["answer"] is None or not found.get("valid"):
         return Row(ordinal, name, error="the record has no valid answer")
-    if task == "pocket" and isinstance(found.get("input"), str):
-        return sequence_row(ordinal, ordinal + 1, name, {"sequence": found["input"], "pocket": answer}, "sequence", None)
-    if task in ("protein", "antibody"):
-        return sequence_row(ordinal, ordinal + 1, name, {"sequence": answer}, "sequence", None)
-    if task == "material" and isinstance(answer, dict):
-        return material_row(ordinal, ordinal + 1, name, answer, None)
-    return molecules_row(ordinal, ordinal + 1, name, answer)
+    return fed_row(ordinal, name, answer_kind(found.get("task")).as_input(found))
 
 
 def score_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:
     """A record of `logos score`, fed on."""
-    if found.get("task") == "material" and isinstance(found.get("answer"), dict):
-        return material_row(ordinal, ordinal + 1, name, found["answer"], None)
-    return molecules_row(ordinal, ordinal + 1, name, found.get("input"))
+    return fed_row(ordinal, name, answer_kind(found.get("task")).scored_as_input(found))
+
+
+def fed_row(ordinal: int, name: str, given: dict[str, Any]) -> Row:
+    """A row of what a kind of answer says to the next task."""
+    if "sequence" in given:
+        return sequence_row(ordinal, ordinal + 1, name, given, "sequence", None)
+    if "metal" in given:
+        return material_row(ordinal, ordinal + 1, name, given, None)
+    return molecules_row(ordinal, ordinal + 1, name, given["smiles"])
 
 
 def recorded(found: dict[str, Any]) -> Recorded | None:

@@ -13,9 +13,12 @@ import pytest
 from builders import Run
 from schemas import check_schema
 
+from logos_cli.benchmarks.accuracy.results import AccuracyResult, Change
+from logos_cli.benchmarks.latency.results import LatencyResult
+from logos_cli.benchmarks.metrics.intervals import Estimate
 from logos_cli.benchmarks.report.charts import Bar, Point, Scale, bars, lines, scatter
 from logos_cli.benchmarks.report.report import read_results
-from logos_cli.benchmarks.report.tables import judged, markdown, points, tables, verdict
+from logos_cli.benchmarks.report.tables import markdown, points, tables, verdict, verdict_on
 
 VOID = {"meta", "br", "line", "circle", "rect", "path", "i"}
 
@@ -70,11 +73,23 @@ def test_the_examples_here_are_such_documents() -> None:
     check_schema(accuracy())
 
 
-def test_a_few_flips_are_no_verdict() -> None:
-    changed = {"change": estimate(-0.013, -0.027, -0.003), "flips": {"mcnemar_p": 0.125}}
-    assert judged(changed) == "no difference shown"
-    assert judged({**changed, "flips": {"mcnemar_p": 0.01}}) == "worse"
-    assert judged({"change": {**estimate(1, 0, 0), "ci95": None}, "flips": {"mcnemar_p": 0.01}}) == "no difference shown"
+def test_documents_are_read_back_as_they_were_written() -> None:
+    assert (
+        AccuracyResult.from_dict(accuracy()).to_dict() == accuracy()
+        and LatencyResult.from_dict(latency()).to_dict() == latency()
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "p", "word"),
+    [
+        (estimate(-0.013, -0.027, -0.003), 0.125, "no difference shown"), (estimate(-0.013, -0.027, -0.003), 0.01, "worse"),
+        (estimate(0.013, 0.003, 0.027), 0.01, "better"), ({**estimate(1, 0, 0), "ci95": None}, 0.01, "no difference shown"),
+    ],
+)  # fmt: skip
+def test_a_few_flips_are_no_verdict(change: dict[str, Any], p: float, word: str) -> None:
+    flips = {"both": 0, "lost": 0, "gained": 0, "neither": 0, "mcnemar_p": p}
+    assert verdict_on(Change.from_dict({"change": change, "flips": flips})) == word
 
 
 @pytest.fixture
@@ -93,7 +108,7 @@ def test_the_verdict_in_plain_words(results: list[Path]) -> None:
         "token in 91.0 % of places, retro validity −0.3 points [−0.9, +0.3]: no difference shown, retro top-1 −5.0 points "
         "[−8.0, −2.0]: worse."
     )
-    assert points(estimate(0.0, -0.0001, 0.012)) == "0.0 points [0.0, +1.2]"
+    assert points(Estimate(0.0, -0.0001, 0.012, 100)) == "0.0 points [0.0, +1.2]"
 
 
 def test_tables_and_markdown(results: list[Path]) -> None:

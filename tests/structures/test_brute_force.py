@@ -130,7 +130,7 @@ def changed(lines: list[str], rng: random.Random) -> tuple[str, tuple[str, str, 
             number, code = 179 + by, "AB"[int(line[22:26]) - 180]
         out.append(f"{line[:21]}{letter}{number:4d}{code}   {x:8.3f}{y:8.3f}{z:8.3f}{line[54:]}")
         second.append(f"{line[:21]}Q{number:4d}{code}   {x + 30:8.3f}{y:8.3f}{z:8.3f}{line[54:]}")
-    name, number = rng.choice(("LIG", "UNK", "017", "GLU", "A", "ZN")), rng.choice(("1", "900", "-7", "9999"))
+    name, own_number = rng.choice(("LIG", "UNK", "017", "GLU", "A", "ZN")), rng.choice(("1", "900", "-7", "9999"))
     own = rng.choice((letter, "Z", "L"))
     centre = places[rng.randrange(len(places))] + np.array([rng.gauss(0, 3) for _ in range(3)])
     atoms = []
@@ -138,12 +138,12 @@ def changed(lines: list[str], rng: random.Random) -> tuple[str, tuple[str, str, 
         x, y, z = centre + np.array([rng.gauss(0, 2.5) for _ in range(3)])
         element = rng.choice(("C", "N", "O", "H")) if at else "C"
         record = rng.choice(("HETATM", "ATOM  ")) if name != "GLU" else "HETATM"
-        atoms.append(f"{record}{at + 5000:5d}  {element}{at:<3d}{name:>3s} {own}{number:>4s}    {x:8.3f}{y:8.3f}{z:8.3f}"
+        atoms.append(f"{record}{at + 5000:5d}  {element}{at:<3d}{name:>3s} {own}{own_number:>4s}    {x:8.3f}{y:8.3f}{z:8.3f}"
                      f"  1.00 20.00          {element:>2s}")  # fmt: skip
     parts = [out, second] if rng.random() < 0.4 else [out]
     parts.insert(rng.choice((0, len(parts))), atoms)
     text = "\n".join("\n".join(part) + ("\nTER" if part is not atoms else "") for part in parts) + "\nEND\n"
-    return text, (name, own, number)
+    return text, (name, own, own_number)
 
 
 def test_a_hundred_changed_copies(tmp_path: Path) -> None:

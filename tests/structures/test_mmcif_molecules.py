@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def quoted(text: str) -> str:
     return re.sub(r"(?m)^(ATOM|HETATM) (\d+) ", lambda found: f"'{found[1]}'\t\"{found[2]}\"   ", text)
 
 
-WRITTEN = {
+WRITTEN: dict[str, Callable[[str], str]] = {
     "quotes": quoted,
     "capitals": lambda text: text.replace("_atom_site.", "_ATOM_SITE.").replace("loop_", "LOOP_"),
     "a value a line": lambda text: re.sub(r"(?m)^((?:ATOM|HETATM) .*)$", lambda found: "\n".join(found[1].split()), text),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from logos_cli.terminal import options
 if TYPE_CHECKING:
     from logos_cli.benchmarks.accuracy.accuracy import Subject
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.rows.row import Row
 
 
 def accuracy(
@@ -44,6 +46,8 @@ def accuracy(
         str | None,
         typer.Option("--data", help="Rows of TASK. Default: the baseline's own samples.", metavar="INPUT", show_default=False),
     ] = None,
+    pocket_from: options.PocketFrom = None,
+    chain: options.Chain = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", metavar="ROWS", show_default=False)
     ] = None,
@@ -76,12 +80,14 @@ def accuracy(
     Example: logos bench accuracy int4.gguf --baseline bf16.gguf -o loss.json
     """
     from logos_cli.benchmarks.accuracy import accuracy as work
-    from logos_cli.benchmarks.accuracy.plan import Asked, check_markers, plan_tasks, read_data
+    from logos_cli.benchmarks.accuracy.plan import TaskOptions, check_markers, plan_tasks, read_data
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.metrics.truths import read_molecules
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
+    from logos_cli.rows.row import Reading
     from logos_cli.tasks.table import task_named
     from logos_cli.terminal.console import note, progress, show_table
     from logos_cli.terminal.model_word import model_path
@@ -94,17 +100,20 @@ def accuracy(
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task) if task else None
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
     paths = [model_path(name) for name in models]
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None
-    asked = Asked(chosen, samples, max_tokens, seed, tasks, known)
-    rows = read_data(data, limit, chosen) if data else None
+    asked = TaskOptions(chosen, samples, max_tokens, seed, tasks, known)
+    rows = None
+    if data and chosen:
+        rows = read_data(data, limit, Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side))
     with ExitStack() as opened:
         engines = EngineSettings(device, threads, batch, note)
         base = opened_subject(against, engines, opened)
         subjects = [opened_subject(path, engines, opened) for path in paths]
         settings: dict[str, Any] = {
-            "what": "accuracy", "task": task, "data_sha256": digest(data), "limit": limit, "n": samples,
+            "what": "accuracy", "task": task, "data_sha256": data_digest(data, rows), "limit": limit, "n": samples,
             "texts": texts, "tasks": tasks,
             "max_tokens": max_tokens, "seed": seed, "novel_against_sha256": digest(novel_against),
             "baseline": identity(base), "models": [identity(subject) for subject in subjects],
@@ -128,24 +137,23 @@ def accuracy(
 
             assert chosen is not None
             sequences, refused = texts_of_rows(rows, chosen)
-        said = work.Said()
+        watched = work.Progress()
         with progress("reading texts", len(sequences), "texts") as bar:
-            said.advance = bar.advance
-            tokens = work.token_level(sequences, base, subjects, journal, said)
+            watched.advance = bar.advance
+            tokens = work.token_level(sequences, base, subjects, journal, watched)
         plans, unasked = plan_tasks(asked, rows, sequences, everybody)
         total = sum(len(plan.rows) * plan.plan.samples for plan in plans) * (1 + len(subjects))
         with progress("answering", total, "answers") as bar:
-            said.advance = bar.advance
-            own, answered = work.task_level(plans, base, subjects, journal, said)
+            watched.advance = bar.advance
+            own, answered = work.task_level(plans, base, subjects, journal, watched)
         settings["sampling"] = {plan.name: asdict(plan.plan.sampling) | {"n": plan.plan.samples} for plan in plans}
-        document = work.document(base, subjects, settings, tokens, own, answered)
-        left_out = [*refused, *said.left_out, *unasked]
-        document["left_out"] = left_out
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        left_out = [*refused, *watched.left_out, *unasked]
+        result = work.result_of(base, subjects, settings, tokens, own, answered, left_out)
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
     if left_out:
         note(f"{len(left_out)} left out, first: {left_out[0]}")
-    show_table(*work.table(document))
+    show_table(*work.table(result))
     if out is None or as_json:
         sys.stdout.write(text)
 
@@ -172,6 +180,19 @@ def opened_subject(path: Path, settings: EngineSettings, opened: ExitStack) -> S
 def identity(subject: Subject) -> list[str | int]:
     """What a resume must find unchanged of a model. A foreign file's fingerprint is of its header, so its date counts too."""
     return [subject.engine.info.fingerprint, subject.bytes, subject.path.stat().st_mtime_ns]
+
+
+def data_digest(path: str | None, rows: Sequence[Row] | None) -> str | None:
+    """The content of a file of rows; of a folder, a pipe and of structures, to which ligands in other files may belong, the
+    rows themselves."""
+    if rows is None or (path and os.path.isfile(path) and not any(row.site for row in rows)):
+        return digest(path)
+    from logos_cli.pipeline.row_identity import RunningDigest
+
+    running = RunningDigest()
+    for row in rows:
+        running.add(row)
+    return running.value
 
 
 def digest(path: str | Path | None) -> str | None:
