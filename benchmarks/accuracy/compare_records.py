@@ -133,20 +133,16 @@ def change_of(
 ) -> Comparison:
     """What the second run loses and gains. Samples are paired by number; ranked answers, and runs of other numbers of samples,
     by row: whether it has a valid answer."""
-    keys = [{(row, one.sample) for row, answers in run.items() for one in answers.written} for run in (before, after)]
-    ranked = any(one.rank is not None for run in (before, after) for answers in run.values() for one in answers.written)
+    samples = [{(row, one.sample): one for row, answers in run.items() for one in answers.written} for run in (before, after)]
+    ranked = any(one.rank is not None for run in samples for one in run.values())
     same_text = None
-    if ranked or keys[0] != keys[1]:
-        good = [[bool(run[row].ranked()) for row in before] for run in (before, after)]
-        validity = changed(*good)
+    if ranked or samples[0].keys() != samples[1].keys():
+        validity = changed(*([bool(run[row].ranked()) for row in before] for run in (before, after)))
     else:
-        order = sorted(keys[0], key=lambda key: (key[0], key[1] or 0))
-        samples = [
-            {(row, one.sample): one for row, answers in run.items() for one in answers.written} for run in (before, after)
-        ]
+        order = sorted(samples[0], key=lambda key: (key[0], key[1] or 0))
         rows = [row for row, _ in order] if len({row for row, _ in order}) > 1 else None
         good = [[run[key].valid for key in order] for run in samples]
-        validity = changed(good[0], good[1], rows=rows)
+        validity = changed(good[0], good[1], rows)
         same_text = rate(sum(samples[0][key].text == samples[1][key].text for key in order), len(order))
     top = None
     if truths and finds_rank(task_of_record(task).answers):

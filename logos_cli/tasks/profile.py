@@ -39,7 +39,7 @@ class ProfileTask:
     needs: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     unpublished: str = ""
-    sampling: Mapping[str, float] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     def grammar(self, text: str) -> str | None:
         """What a model wrote, in LOGOS's grammar; None without an answer in it."""
@@ -150,7 +150,7 @@ def _task(path: Path, name: str, found: Any, remove: tuple[str, ...]) -> Profile
     return ProfileTask(**values)
 
 
-def _sampling(path: Path, place: str, value: Any) -> dict[str, float]:
+def _sampling(path: Path, place: str, value: Any) -> dict[str, Any]:
     """Raises InputError for settings that there are not, or that are out of range."""
     try:
         replace(Sampling(), **value)

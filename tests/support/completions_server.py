@@ -42,9 +42,9 @@ class CompletionsServer:
         return {"tokens": list(found if body["add_special_tokens"] else found[1:])}
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        sampling = Sampling(
-            body["temperature"], body["top_k"], body["top_p"], body["repetition_penalty"], body["max_tokens"], body["seed"]
-        )
+        penalty = body["repeat_penalty" if self.kind == "llamacpp" else "repetition_penalty"]
+        top_k = max(0, body["top_k"])  # vLLM's word for off is -1
+        sampling = Sampling(body["temperature"], top_k, body["top_p"], penalty, body["max_tokens"], body["seed"])
         stops = body.get("stop", [])
         request = Request(0, self.engine.encode(body["prompt"]), range(body["n"]))
         found = [one for one in self.engine.generate([request], sampling, stops) if one]
