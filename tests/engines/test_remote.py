@@ -45,7 +45,8 @@ def test_greedy_records_are_those_of_the_file(
     server: CompletionsServer, nano_bf16: Path, logos_here: Logos, kind: str, task: str, stdin: str
 ) -> None:
     server.kind = kind
-    asked = [*([task, "-"] if stdin else [task]), "--temperature", "0", "--max-tokens", "80"]
+    asked = [*([task, "-"] if stdin else [task]), "--temperature", "0", "--repetition-penalty", "1.05"]
+    asked += ["--max-tokens", "80"]
     near = logos_here("generate", *asked, "-m", nano_bf16, stdin=stdin)
     far = logos_here("generate", *asked, "-m", server.address, stdin=stdin)
     assert far.code == near.code == 0, far.err
