@@ -317,7 +317,7 @@ def test_the_portable_export_under_optimum(logos: Logos, tmp_path: Path) -> None
         expected = reference(ids).logits
     for scheme, most in (("f32", 1e-4), ("int8", 1.0)):
         out = tmp_path / scheme
-        done = logos("convert", "nano", "--to", "onnx", "--portable", "-o", out, "--type", scheme, timeout=600)
+        done = logos("convert", "nano", "--to", "onnx", "--portable", "-o", out, "--type", scheme)
         assert done.code == 0, done.err
         found = optimum.ORTModelForCausalLM.from_pretrained(out)(ids, attention_mask=torch.ones_like(ids)).logits
         assert (found - expected).abs().max() < most

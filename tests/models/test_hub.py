@@ -66,8 +66,8 @@ def pull(*arguments: str, **env: str) -> Run:
 
 
 def shell(script: str) -> Run:
-    with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        return end(child)
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, timeout=PATIENCE)
+    return Run(done.returncode, done.stdout, done.stderr)
 
 
 def failed(run: Run, code: int = 1) -> str:
