@@ -25,6 +25,15 @@ from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
 
 
+def pytest_configure() -> None:
+    """Give each worker of pytest-xdist a core of its own, and what it starts with it: with a thread a core in each of them they
+    would wait for one another at every barrier."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker[2:]) % len(cores)]})
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_is_heard() -> None:
     """A shell's background job starts with SIGINT ignored, and its children inherit that: tests of Ctrl-C would wait."""

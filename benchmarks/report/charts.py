@@ -100,7 +100,7 @@ def svg(parts: Sequence[str], title: str, height: float = HEIGHT) -> str:
 
 
 def scatter(points: Sequence[Point], title: str, x_title: str, y_title: str) -> str:
-    """Marks over a linear x and a logarithmic y; labels are set where they do not lie on one another."""
+    """Draws marks over a linear x and a logarithmic y; labels are set where they do not lie on one another."""
     x = Scale([p.x for p in points], _LEFT, WIDTH - _RIGHT, zero=True)
     y = Scale([p.y for p in points], HEIGHT - _BOTTOM, _TOP, log=True)
     parts = frame(x, y, x_title, y_title, x.ticks())
@@ -124,7 +124,7 @@ def scatter(points: Sequence[Point], title: str, x_title: str, y_title: str) -> 
 
 
 def lines(series: Sequence[tuple[int, Sequence[tuple[float, float]]]], title: str, x_title: str, y_title: str) -> str:
-    """(colour, points) of each line, over equally spaced x values; names are left to a legend."""
+    """Draws (colour, points) of each line, over equally spaced x values; names are left to a legend."""
     values = sorted({px for _, points in series for px, _ in points})
     x = Scale([0, max(1, len(values) - 1)], _LEFT + 20, WIDTH - _RIGHT - 20)
     x.low, x.high = 0, max(1, len(values) - 1)
@@ -140,7 +140,7 @@ def lines(series: Sequence[tuple[int, Sequence[tuple[float, float]]]], title: st
 
 
 def bars(groups: Sequence[tuple[str, Sequence[Bar]]], title: str, x_title: str) -> str:
-    """Horizontal bars in named groups, intervals as whiskers, on one linear axis from 0."""
+    """Draws horizontal bars in named groups, intervals as whiskers, on one linear axis from 0."""
     left, row, gap = 86, 15, 10
     ends = [end for _, group in groups for bar in group for end in (bar.value, bar.high, bar.low)]
     x = Scale([*ends, 0.0], left, WIDTH - 56)

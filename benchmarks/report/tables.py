@@ -242,11 +242,11 @@ def read_of(result: AccuracyResult) -> str:
     source = "the baseline's own samples" if settings.get("data_sha256") is None else f"the user's rows for {settings['task']}"
     left = f", {len(result.left_out)} left out" if result.left_out else ""
     sampling = settings.get("sampling", {})
-    asked = "".join(
+    settings_of_tasks = "".join(
         f"; {name}: {one['n']} answers a row, temperature {one['temperature']:g}, top-p {one['top_p']:g}"
         for name, one in sampling.items()
     )
-    return f"{tokens.n_tokens:,} tokens in {tokens.n_texts} texts, {source}{left}, seed {settings['seed']}{asked}"
+    return f"{tokens.n_tokens:,} tokens in {tokens.n_texts} texts, {source}{left}, seed {settings['seed']}{settings_of_tasks}"
 
 
 def markdown(report: Report) -> str:

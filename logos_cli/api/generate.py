@@ -93,7 +93,7 @@ def checked_samples(task: Task, n: int | None, top: int | None, beam: int | None
 
 def reading_of(task: Task) -> Reading:
     """How rows are read for a task where the user does not say."""
-    return Reading(task.wants, side=task.side, antibodies=task.modality == "antibody")
+    return Reading(task.wants, side=task.side, antibodies=task.numbered)
 
 
 def given_rows(task: Task, rows: str | Path | Iterable[Item] | None, reading: Reading) -> Iterator[Row]:

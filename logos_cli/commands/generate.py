@@ -117,6 +117,14 @@ def generate(
         ),
     ] = None,
     scheme: options.NumberingScheme = None,
+    stock: Annotated[
+        Path | None,
+        typer.Option(
+            "--stock",
+            help="SMILES or InChIKeys, one a line; each reactant of retro is in_stock or not.",
+            show_default=False,
+        ),
+    ] = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -179,7 +187,7 @@ def generate(
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None)
+    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None, stock, note)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
@@ -192,7 +200,7 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
-        antibodies=chosen.modality == "antibody",
+        antibodies=chosen.numbered,
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
@@ -219,6 +227,7 @@ def generate(
             described |= {"profile_sha256": asked_as.digest}
         described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
         described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
+        described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
         output = open_output(
             out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
         )

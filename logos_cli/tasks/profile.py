@@ -91,9 +91,10 @@ class Profile:
         def example(row: Input, style: Style) -> None:
             raise RowError(f"profile {self.name} says how {task.name} is asked, not how answers are scored")
 
+        settings: dict[str, Any] = dict(own.sampling)
         return replace(
             task, build=build, read=read, example_of=example, form=own.prompt, stops=own.stops, needs=own.needs,
-            sampling=replace(Sampling(), **own.sampling), sampling_source=self.source, unpublished=own.unpublished, forms=(),
+            sampling=replace(Sampling(), **settings), sampling_source=self.source, unpublished=own.unpublished, forms=(),
         )  # fmt: skip
 
 

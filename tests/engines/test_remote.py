@@ -167,10 +167,10 @@ def test_llama_server_gives_the_same_records(nano_bf16: Path, logos_here: Logos,
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
+    command: list[str] = [
         os.environ["LLAMA_BIN"] + "/llama-server",
         "-m",
-        nano_bf16,
+        str(nano_bf16),
         "--port",
         str(port),
         "-np",
