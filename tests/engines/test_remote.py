@@ -55,7 +55,8 @@ def test_greedy_records_are_those_of_the_file(
         if kind == "somebody" or one["text"] is None:
             assert one["logprob"] is None and one["tokens"] is None
         else:
-            assert one["tokens"] == other["tokens"] and one["logprob"] == pytest.approx(other["logprob"], abs=1e-3)
+            # The server scores the answer anew, in longer pieces than it was written in: bf16 kernels round otherwise.
+            assert one["tokens"] == other["tokens"] and one["logprob"] == pytest.approx(other["logprob"], abs=0.02)
         assert one["model"].startswith("nano@") and one["model"] != other["model"]
     left_to_server = {"stop" in body for body in server.asked[1:]}
     assert left_to_server <= {kind == "vllm" and task == "molecule"}

@@ -13,7 +13,6 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli import __version__
 from logos_cli.engines.remote.address import Address
 from logos_cli.errors import EngineError
 
@@ -42,7 +41,7 @@ class Client:
 
     def ask(self, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer of one attempt. Raises Refused, OSError and HTTPException, EngineError for one that is no JSON object."""
-        headers = {"Accept": "application/json", "User-Agent": f"logos-cli/{__version__}"}
+        headers = {"Accept": "application/json", "User-Agent": "logos-cli"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         data = None
