@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from logos_cli.benchmarks.accuracy.task_level import TaskPlan, TaskRun, compare_runs, molecule_reference, run_task, task_figures
+from logos_cli.benchmarks.accuracy.comparison import compare_runs
+from logos_cli.benchmarks.accuracy.task_level import (
+    NOTHING_YET,
+    TaskPlan,
+    TaskRun,
+    molecule_reference,
+    run_task,
+    task_figures,
+)
 from logos_cli.benchmarks.accuracy.token_level import Pair, TextFigures, read_text, summarize
+from logos_cli.benchmarks.accuracy.until import FIRST, Until, of_figure
 from logos_cli.benchmarks.machine import describe, now
 from logos_cli.engines.engine import Engine
-from logos_cli.errors import InputError
+from logos_cli.errors import InputError, UsageError
 from logos_cli.pipeline.own_texts import OWN, Text, own_texts
 from logos_cli.records.journal import Journal
 
@@ -93,21 +102,53 @@ def token_level(
 
 
 def task_level(
-    tasks: Sequence[TaskPlan], baseline: Subject, models: Sequence[Subject], journal: Journal, said: Said
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """(the baseline's figures by task, each model's with the comparison in `against_baseline`)."""
+    tasks: Sequence[TaskPlan], baseline: Subject, models: Sequence[Subject], journal: Journal, said: Said,
+    until: Until | None = None,
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[TaskPlan]]:  # fmt: skip
+    """(the baseline's figures by task, each model's with the comparison in `against_baseline`, what was answered of the
+    tasks)."""
     own: dict[str, Any] = {}
     found: list[dict[str, Any]] = [{} for _ in models]
+    answered = []
     for task in tasks:
-        before = run_task(baseline.engine, baseline.engine, task, journal, "baseline", said.advance)
+        if until is not None:
+            task, before, runs = answered_until(task, until, baseline, models, journal, said)
+        else:
+            before = run_task(baseline.engine, baseline.engine, task, journal, "baseline", said.advance)
+            # One after the other: the answers of many models would not fit into memory.
+            runs = (
+                run_task(model.engine, baseline.engine, task, journal, str(i), said.advance) for i, model in enumerate(models)
+            )
+        answered.append(task)
         said.left_out += [f"row {record.row + 1}: {record.error}" for record in before.records if record.failed]
         reference = molecule_reference(before.records)
         own[task.name] = task_figures(before, task)
-        for i, model in enumerate(models):
-            after: TaskRun = run_task(model.engine, baseline.engine, task, journal, str(i), said.advance)
+        for i, after in enumerate(runs):
             figures = task_figures(after, task, reference)
             found[i][task.name] = {**figures, "against_baseline": compare_runs(before, after, task)}
-    return own, found
+    return own, found, answered
+
+
+def answered_until(
+    task: TaskPlan, until: Until, baseline: Subject, models: Sequence[Subject], journal: Journal, said: Said
+) -> tuple[TaskPlan, TaskRun, Iterable[TaskRun]]:
+    """(the task with as many of its rows as `until` asks for, the baseline's answers, each model's). Raises UsageError for a
+    figure that the task does not have."""
+    before, after = NOTHING_YET, [NOTHING_YET] * len(models)
+    rows = FIRST
+    while True:
+        part = task.first(rows)
+        before = run_task(baseline.engine, baseline.engine, part, journal, "baseline", said.advance, before)
+        after = [
+            run_task(model.engine, baseline.engine, part, journal, str(i), said.advance, run)
+            for i, (model, run) in enumerate(zip(models, after, strict=True))
+        ]
+        comparisons = [compare_runs(before, run, part) for run in after]
+        if any(of_figure(one, until.figure) is None for one in comparisons):
+            raise UsageError(f"--figure {until.figure}: {task.name} has none here; give another, or rows with right answers")
+        if until.reached(comparisons) or len(part.rows) == len(task.rows):
+            return part, before, after
+        rows = until.next_rows(comparisons, len(part.rows))
 
 
 def document(

@@ -6,14 +6,15 @@ intervals over several rows are drawn over rows.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from logos_cli.benchmarks.metrics.intervals import Estimate, mean_over_rows, rate, uniqueness
+from logos_cli.benchmarks.metrics.answer_sets import distinct_among, new_among
+from logos_cli.benchmarks.metrics.intervals import Estimate, rate, share_over_rows
 from logos_cli.benchmarks.metrics.molecules import internal_diversity, properties, similarity, wasserstein
 from logos_cli.benchmarks.metrics.residue_metrics import pocket_metrics, sequence_metrics, text_vnu
 from logos_cli.chemistry.smiles import canonical_set
@@ -125,13 +126,13 @@ def task_metrics(
                 [(sum(map(bool, map(repeats_question, row.written))), len(row.written)) for row in rows.values()]
             )
     by_place = {place: row.written for place, row in rows.items()}
-    valid = [answer_text(record) for record in written if record.valid]
+    valid = [[answer_text(record) for record in row.written if record.valid] for row in rows.values()]
     if task == "pocket":
         found |= pocket_metrics({place: row.records for place, row in rows.items()}, truths or {})
     elif task in ("protein", "antibody"):
         found |= sequence_metrics(by_place, truths or {}, novel_against)
     elif task == "material":
-        found |= text_vnu([answer_text(record) if record.valid else None for record in written], novel_against)
+        found |= text_vnu(valid, [len(row.written) for row in rows.values()], novel_against)
     elif truths:
         found |= top_metrics(matches(rows, truths))
     if task == "ligand" and truths:
@@ -153,7 +154,7 @@ def similarity_metrics(rows: Mapping[int, Sequence[Record]], truths: Mapping[int
         means.append(float(np.mean(values)))
         bests.append(max(values))
     ones = np.ones(len(means), np.int64)
-    return {"similarity_mean": mean_over_rows(means, ones), "similarity_best": mean_over_rows(bests, ones)}
+    return {"similarity_mean": share_over_rows(means, ones), "similarity_best": share_over_rows(bests, ones)}
 
 
 def over_rows(counts: Sequence[tuple[int, int]]) -> Estimate | None:
@@ -162,37 +163,35 @@ def over_rows(counts: Sequence[tuple[int, int]]) -> Estimate | None:
     total = int(totals.sum())
     if len(hits) == 1 or total == len(hits):  # one row, or one answer each: independent answers
         return rate(int(hits.sum()), total)
-    found = mean_over_rows(hits, totals)
-    if found and found.low == found.high:
-        # All rows alike: as sure as that many rows make it.
-        even = rate(round(found.value * len(hits)), len(hits))
-        return Estimate(found.value, even.low, even.high, total) if even else found
-    return found
+    return share_over_rows(hits, totals)
 
 
 def top_metrics(found: Mapping[int, int | None]) -> dict[str, Any]:
     n = len(found)
     top = {str(k): rate(sum(rank is not None and rank <= k for rank in found.values()), n) for k in TOP}
     reciprocal = np.array([1 / rank if rank else 0.0 for rank in found.values()])
-    mrr = mean_over_rows(reciprocal, np.ones(n, np.int64))
+    mrr = share_over_rows(reciprocal, np.ones(n, np.int64))
     return {"rows_with_truth": n, "top": {k: one.to_dict() for k, one in top.items() if one}, "mrr": mrr}
 
 
 def molecule_metrics(
-    valid: Sequence[str], novel_against: frozenset[str] | None, reference: Mapping[str, Sequence[float]] | None
+    rows: Sequence[Sequence[str]],
+    novel_against: frozenset[str] | None,
+    reference: Mapping[str, Sequence[float]] | None,
 ) -> dict[str, Any]:
-    counts = Counter(valid)
+    """Of the valid answers of each row."""
+    valid = [answer for row in rows for answer in row]
     values = properties(valid)
     diversity = internal_diversity(valid)
     halves = {name: far for name, v in values.items() if (far := wasserstein(v[::2], v[1::2])) is not None}
     found: dict[str, Any] = {
-        "uniqueness": uniqueness(list(counts.values())),
+        "uniqueness": distinct_among(rows),
         "internal_diversity": {"value": diversity.value, "n": diversity.n} if diversity else None,
         "median": {name: float(np.median(v)) for name, v in values.items() if v},
         "wasserstein_halves": halves,
     }
     if novel_against is not None:
-        found["novelty"] = rate(len(counts.keys() - novel_against), len(counts))
+        found["novelty"] = new_among(rows, novel_against)
     if reference is not None:
         apart = {name: wasserstein(v, reference[name]) for name, v in values.items()}
         found["wasserstein"] = {name: far for name, far in apart.items() if far is not None}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from logos_cli.benchmarks.metrics.intervals import Estimate, mean_over_rows, rate, uniqueness
+from logos_cli.benchmarks.metrics.answer_sets import Rows, distinct_among, new_among, share_of_set
+from logos_cli.benchmarks.metrics.intervals import Estimate, share_over_rows
 from logos_cli.records.record import Record
 
 # Name of a figure -> its function of true positives, false positives, false negatives and true negatives.
@@ -37,7 +37,7 @@ def pocket_metrics(rows: Mapping[int, Sequence[Record]], truths: Mapping[int, fr
     found: dict[str, Any] = {}
     merged = [record for records in rows.values() for record in records if record.samples is not None]
     if merged:
-        found["faithful"] = mean_over_rows([r.faithful or 0 for r in merged], [r.samples or 0 for r in merged])
+        found["faithful"] = share_over_rows([r.faithful or 0 for r in merged], [r.samples or 0 for r in merged])
         found["proteins_never_repeated"] = sum(not record.faithful for record in merged)
     if not truths:
         return found
@@ -52,9 +52,17 @@ def pocket_metrics(rows: Mapping[int, Sequence[Record]], truths: Mapping[int, fr
         if length:
             chance.append(len(wanted) / length)
     found["rows_with_truth"] = len(truths)
-    found |= {f"residue_{name}": mean_over_rows(values, [1] * len(values)) for name, values in each.items()}
-    found["chance_precision"] = mean_over_rows(chance, [1] * len(chance))
+    found |= {f"residue_{name}": mean_score(name, values) for name, values in each.items()}
+    found["chance_precision"] = share_over_rows(chance, [1] * len(chance))
     return found
+
+
+def mean_score(name: str, values: Sequence[float]) -> Estimate | None:
+    ones = [1] * len(values)
+    if name != "mcc":
+        return share_over_rows(values, ones)
+    found = share_over_rows([(value + 1) / 2 for value in values], ones)  # it goes from -1 to 1
+    return found and Estimate(2 * found.value - 1, 2 * found.low - 1, 2 * found.high - 1, found.n)
 
 
 def recovered(answer: str, native: str, prefix: str) -> float | None:
@@ -70,12 +78,12 @@ def sequence_metrics(
     rows: Mapping[int, Sequence[Record]], truths: Mapping[int, str], novel_against: frozenset[str] | None
 ) -> dict[str, Any]:
     """Recovery by place, without gaps: an answer of another length loses what follows. Invalid answers recover nothing."""
-    valid = [str(record.answer) for records in rows.values() for record in records if record.valid]
-    found: dict[str, Any] = {"uniqueness": uniqueness(list(Counter(valid).values()))}
-    if valid:
-        found["median"] = {"residues": float(np.median([len(one) for one in valid]))}
+    valid = [[str(record.answer) for record in records if record.valid] for records in rows.values()]
+    found: dict[str, Any] = {"uniqueness": distinct_among(valid)}
+    if lengths := [len(one) for row in valid for one in row]:
+        found["median"] = {"residues": float(np.median(lengths))}
     if novel_against is not None:
-        found["novelty"] = rate(len(set(valid) - novel_against), len(set(valid)))
+        found["novelty"] = new_among(valid, novel_against)
     means = []
     for row, native in truths.items():
         records = rows.get(row, ())
@@ -85,16 +93,15 @@ def sequence_metrics(
             means.append(statistics.fmean(known) if known else 0.0)
     if truths:
         found["rows_with_truth"] = len(truths)
-        found["recovery"] = mean_over_rows(means, [1] * len(means))
+        found["recovery"] = share_over_rows(means, [1] * len(means))
     return found
 
 
-def text_vnu(answers: Sequence[str | None], known: frozenset[str] | None) -> dict[str, Estimate | None]:
-    """Valid, novel and unique of materials as text, None for an answer that is not valid. An upper bound of the published
-    figure, which assembles structures; without known materials only valid and unique can be told."""
-    valid = {answer for answer in answers if answer is not None}
-    found = {"text_valid_unique": rate(len(valid), len(answers))}
+def text_vnu(valid: Rows, answers: Sequence[int], known: frozenset[str] | None) -> dict[str, Estimate | None]:
+    """Valid, novel and unique of materials as text: the `valid` ones of each row, of so many `answers`. An upper bound of the
+    published figure, which assembles structures; without known materials only valid and unique can be told."""
+    found = {"text_valid_unique": share_of_set(valid, len, answers)}
     if known is not None:
-        found["novelty"] = rate(len(valid - known), len(valid))
-        found["text_vnu"] = rate(len(valid - known), len(answers))
+        found["novelty"] = new_among(valid, known)
+        found["text_vnu"] = share_of_set(valid, lambda every: len(every - known), answers)
     return found

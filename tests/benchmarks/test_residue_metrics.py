@@ -91,10 +91,10 @@ def test_truths_and_known_ones_from_files(tmp_path: Path) -> None:
 
 def test_text_vnu(tmp_path: Path) -> None:
     known = frozenset(["a"])
-    found = text_vnu(["a", "b", "b", "c", None], known)
+    found = text_vnu([["a", "b", "b", "c"]], [5], known)
     assert found["text_vnu"] is not None and (found["text_vnu"].value, found["text_vnu"].n) == (2 / 5, 5)
     assert found["text_valid_unique"] is not None and found["text_valid_unique"].value == 3 / 5
-    assert "text_vnu" not in text_vnu(["a"], None), "without known materials nothing is novel"
+    assert "text_vnu" not in text_vnu([["a"]], [1], None), "without known materials nothing is novel"
     first = json.loads((EXAMPLES / "mofs.jsonl").read_text().splitlines()[0])
     records = [
         record("material", {"metal": m, "linkers": first["linkers"]}, sample=i) for i, m in enumerate([first["metal"], "[Zn]"])
