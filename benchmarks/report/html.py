@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from logos_cli.benchmarks.report.charts import Bar, Point, bars, lines, scatter
+from logos_cli.benchmarks.report.charts import Bar, bars, lines
+from logos_cli.benchmarks.report.front import advice, files, losses
+from logos_cli.benchmarks.report.front_chart import front_panels
 from logos_cli.benchmarks.report.report import Line, Report
 from logos_cli.benchmarks.report.tables import Table, about, tables, verdict
 
@@ -33,9 +35,14 @@ figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; } svg { widt
 .legend { display: flex; flex-wrap: wrap; gap: 4px 14px; margin-top: 6px; font-size: 13px; color: var(--soft); }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 5px; }
 .grid { stroke: var(--rule); } .tick { fill: var(--soft); font-size: 12px; } .label { fill: var(--ink); font-size: 12px; }
+.advice { font-weight: 600; } .rows { display: grid; gap: 16px; }
+.front { fill: none; stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 3; } .zero { stroke: var(--soft); }
+.lead { fill: none; stroke-width: 0.8; }
 .line { fill: none; stroke-width: 2; } .whisker { stroke: var(--ink); fill: none; stroke-width: 1.2; }
 """ + "".join(
-    f".s{i} {{ fill: var(--c{i}); }} .l{i} {{ stroke: var(--c{i}); }} .b{i} {{ background: var(--c{i}); }}\n" for i in range(8)
+    f".s{i} {{ fill: var(--c{i}); }} .l{i} {{ stroke: var(--c{i}); }} .b{i} {{ background: var(--c{i}); }} "
+    f".o{i} {{ fill: var(--card); stroke: var(--c{i}); stroke-width: 1.6; }} .t{i} {{ fill: var(--c{i}); }}\n"
+    for i in range(8)
 )
 
 
@@ -48,11 +55,28 @@ def page(report: Report) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>logos bench</title><style>{_STYLE}</style></head><body>"
         "<h1>What the small models cost, and save</h1>"
-        f'<p class="soft">{escape(against(report))}</p><ul>{verdicts}</ul>'
-        f"{shown}"
+        f'<p class="soft">{escape(against(report))}</p>'
+        f"{picture(report)}"
+        f"<h2>In words and numbers</h2><ul>{verdicts}</ul>{shown}"
         f'<h2>Charts</h2><div class="grids">{"".join(figures(report))}</div>'
         f'<h2>Measured on</h2><ul class="soft">{notes}</ul></body></html>\n'
     )
+
+
+def picture(report: Report) -> str:
+    """Size, loss and speed of every file, the best of them marked, and which to take."""
+    rows = []
+    for loss in losses(report):
+        panels = "".join(f"<div>{one}</div>" for one in front_panels(files(report, loss), loss, max(report.samples, default=0)))
+        rows.append(figure(loss.title, f'<div class="grids">{panels}</div>'))
+    if not rows:
+        return ""
+    told = "".join(f'<p class="advice">{escape(line)}</p>' for line in advice(report))
+    how = (
+        "Filled: no other file is at least as good in size, loss and speed and better in one. The line is the front of its "
+        "chart. Bars: 95 % intervals of losses, 5th to 95th percentile of speeds."
+    )
+    return f'<h2>Which file to take</h2>{told}<p class="soft">{how}</p><div class="rows">{"".join(rows)}</div>'
 
 
 def table(found: Table) -> str:
@@ -83,8 +107,6 @@ def figures(report: Report) -> Iterator[str]:
     # A model has one colour on the whole page: its place in the report.
     measured = [(i, line) for i, line in enumerate(report.lines) if line.accuracy]
     timed = [(i, line) for i, line in enumerate(report.lines) if line.latency]
-    if measured:
-        yield figure("Size against divergence", sizes([line for _, line in measured], report.samples))
     if timed:
         curves = []
         for i, line in timed:
@@ -97,19 +119,6 @@ def figures(report: Report) -> Iterator[str]:
         for name in measured[0][1].accuracy["tasks"] if measured[0][1].accuracy else ():
             if changes := change_bars(measured, name):
                 yield figure(f"{name}: change against the baseline", changes, legend(measured))
-
-
-def sizes(measured: Sequence[Line], samples: Sequence[int]) -> str:
-    unit, scale = ("GB", 1e9) if max(line.bytes for line in measured) > 1e8 else ("MB", 1e6)
-    speeds = [line.decode(samples[-1]) or 0.0 for line in measured] if samples else [0.0] * len(measured)
-    points = []
-    for line, speed in zip(measured, speeds, strict=True):
-        assert line.accuracy
-        label = f"{line.scheme}, {speed:,.0f} tok/s" if speed else line.scheme
-        size = 4 + 6 * speed / max(speeds) if speed else 5.0
-        points.append(Point(line.bytes / scale, line.accuracy["kld"]["mean"]["value"], label, size))
-    hint = f"; larger marks write faster, ×{samples[-1]}" if any(speeds) else ""
-    return scatter(points, "Size against mean KL divergence", f"file size, {unit}{hint}", "mean KLD, nats")
 
 
 def interval_bar(label: str, estimate: dict[str, Any], series: int, scale: float = 1) -> Bar:

@@ -1,4 +1,4 @@
-"""A report's tables and sentences, and the whole of it as Markdown."""
+"""A report's tables and sentences."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def points(estimate: dict[str, Any]) -> str:
     return f"{value} points" + (f" [{', '.join(ends)}]" if ends else "")
 
 
+def size_of(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count > 1e8 else f"{count / 1e6:.1f} MB"
+
+
 def signed(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
 
@@ -31,7 +35,7 @@ def judged(changed: dict[str, Any]) -> str:
 
 def verdict(line: Line, baseline: Line | None) -> str:
     """One sentence for people: size, speed, loss."""
-    parts = [f"{line.bytes / 1e9:.2f} GB" if line.bytes > 1e8 else f"{line.bytes / 1e6:.1f} MB"]
+    parts = [size_of(line.bytes)]
     speeds = [] if baseline is None or line.latency is None or baseline.latency is None else line.latency["decode"]
     for one in (speeds[0], speeds[-1]) if len(speeds) > 1 else speeds:
         mine, theirs = line.decode(one["samples"]), baseline.decode(one["samples"]) if baseline else None
@@ -226,13 +230,3 @@ def read_of(document: dict[str, Any]) -> str:
         for name, one in sampling.items()
     )
     return f"{first['n_tokens']:,} tokens in {first['n_texts']} texts, {source}{left}, seed {settings['seed']}{asked}"
-
-
-def markdown(report: Report) -> str:
-    parts = []
-    for table in tables(report):
-        parts += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-        parts += ["| " + " | ".join(cells) + " |" for cells in table.rows] + [""]
-    parts += [*(f"- {verdict(line, report.baseline)}" for line in report.lines if not line.baseline), ""]
-    parts += [f"{one}  " for one in about(report)]
-    return "\n".join(parts).rstrip() + "\n"
