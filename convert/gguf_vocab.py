@@ -15,16 +15,11 @@ from logos_cli.engines.llamacpp.tokens import TextRules
 from logos_cli.errors import TokenizerError
 from logos_cli.models.checkpoint import Checkpoint
 from logos_cli.models.gguf_header import CONTROL, ENDS, TEXT_RULES, UNUSED, USER_DEFINED
+from logos_cli.models.split_pattern import DIGITS, GPT2, LLAMA3, QWEN2, split_pattern
 from logos_cli.models.tokens import Tokens, byte_of
 
 if TYPE_CHECKING:
     import gguf
-
-_TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
-LLAMA3 = _WORDS + r"|\p{N}{1,3}" + _TAIL
-QWEN2 = _WORDS + r"|\p{N}" + _TAIL
-GPT2 = "ByteLevel"  # the pattern inside `tokenizers`' ByteLevel
 
 # (split pattern, ignore_merges) -> llama.cpp's name (llama-vocab.cpp). llama-bpe also implies BOS unless a key says
 # otherwise, so the key is always written.
@@ -33,6 +28,7 @@ PRE_TOKENIZERS = {
     (LLAMA3, False): "smaug-bpe",
     (QWEN2, False): "qwen2",
     (GPT2, False): "gpt-2",
+    (DIGITS, False): "smollm",
 }
 _REMEDY = "take the tokenizer.json of a LOGOS checkpoint"
 NORMAL = 1
@@ -56,22 +52,25 @@ class GgufVocab:
         writer.add_token_list(self.texts)
         writer.add_token_types(self.types)
         writer.add_token_merges(self.merges)
-        if tokens.bos is not None:
-            writer.add_bos_token_id(tokens.bos)
+        if tokens.named_bos is not None:
+            writer.add_bos_token_id(tokens.named_bos)
         if tokens.end is not None:
             writer.add_eos_token_id(tokens.end)
         if tokens.pad is not None:
             writer.add_pad_token_id(tokens.pad)
         # Always said, because a pre-tokenizer's name may imply something else.
         writer.add_add_bos_token(tokens.bos is not None)
-        writer.add_add_sep_token(False)
+        # Nothing is ever put behind a text; llama.cpp's converter says so by one key for a template, by another without.
+        (writer.add_add_eos_token if tokens.bos is None else writer.add_add_sep_token)(False)
+        if tokens.chat_template:
+            writer.add_chat_template(tokens.chat_template)
         writer.add_array(ENDS, sorted(tokens.ends))
         if rules := self.rules.key():
             writer.add_string(TEXT_RULES, rules)
 
 
 def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
-    """Raises TokenizerError for a vocabulary that llama.cpp would split differently, or that lacks a marker."""
+    """Raises TokenizerError for a vocabulary that llama.cpp would split differently."""
     tokens = Tokens(checkpoint.path, checkpoint.config.vocabulary)
     path, document = tokens.path, tokens.document()
     model, added = document["model"], document["added_tokens"]
@@ -105,23 +104,6 @@ def text_rules(path: Path, document: dict[str, Any]) -> TextRules:
     names = {flag: [entry["content"] for entry in added if entry.get(flag)] for flag in ("lstrip", "rstrip")}
     whole = [entry["content"] for entry in added if not entry.get("normalized")]
     return TextRules(normalizer is not None, whole=whole, **names)
-
-
-def split_pattern(path: Path, document: dict[str, Any]) -> str:
-    """The regular expression that cuts text before BPE, or GPT2 for ByteLevel's own."""
-    found = document.get("pre_tokenizer")
-    listed = found.get("pretokenizers") if isinstance(found, dict) and found.get("type") == "Sequence" else [found]
-    listed = listed if isinstance(listed, list) else []
-    steps: list[dict[str, Any]] = [step if isinstance(step, dict) else {} for step in listed]
-    kinds = [step.get("type") for step in steps]
-    if kinds == ["ByteLevel"] and steps[0].get("use_regex", True) and not steps[0].get("add_prefix_space"):
-        return GPT2
-    if kinds == ["Split", "ByteLevel"] and not steps[1].get("use_regex", True) and not steps[1].get("add_prefix_space"):
-        split = steps[0]
-        pattern = split.get("pattern") or {}
-        if split.get("behavior") == "Isolated" and not split.get("invert") and "Regex" in pattern:
-            return str(pattern["Regex"])
-    raise TokenizerError(f"{path}: unknown pre-tokenizer: {str(found)[:200]}; {_REMEDY}")
 
 
 def token_table(path: Path, vocab: dict[str, int], added: list[Any], size: int) -> tuple[list[str], list[int]]:

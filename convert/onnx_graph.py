@@ -1,4 +1,4 @@
-"""The Llama graph in ONNX Runtime's fused operators, without its weights.
+"""A decoder's graph in ONNX Runtime's fused operators, without its weights.
 
 Operators of the domain com.microsoft are documented in onnxruntime's docs/ContribOperators.md. Inputs and outputs are named
 as onnxruntime-genai and optimum name them:
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from logos_cli.models.checkpoint_config import Config
+from logos_cli.models.architectures.architecture import Config
 from logos_cli.models.onnx_model import TABLES, load_onnx
 
 OPSET = 21
@@ -47,7 +47,9 @@ class GraphBuilder:
         return name
 
     def constant(self, name: str, values: Any, dims: Sequence[int] = ()) -> str:
-        self.initializers.append(self.onnx.helper.make_tensor(name, self.onnx.TensorProto.INT64, dims, values))
+        """Declare integers whose data lies in the graph, once however often they are asked for."""
+        if all(one.name != name for one in self.initializers):
+            self.initializers.append(self.onnx.helper.make_tensor(name, self.onnx.TensorProto.INT64, dims, values))
         return name
 
     def linear(self, values: str, name: str, rows: int, width: int, out: str) -> str:
@@ -70,9 +72,10 @@ class GraphBuilder:
         config, p = self.config, f"model.layers.{i}"
         width, key = config.heads * config.head, config.kv_heads * config.head
         packed = self.linear(normed, f"{p}.self_attn.qkv_proj.weight", width + 2 * key, config.hidden, f"{p}.qkv")
+        asked = self.normed_heads(p, packed) if config.architecture.qk_norm else [packed, "", ""]
         cache = [f"past_key_values.{i}.key", f"past_key_values.{i}.value"]
         attended = self.fused(
-            "GroupQueryAttention", [packed, "", "", *cache, *lengths, *TABLES],
+            "GroupQueryAttention", [*asked, *cache, *lengths, *TABLES],
             [f"{p}.attention", f"present.{i}.key", f"present.{i}.value"],
             num_heads=config.heads, kv_num_heads=config.kv_heads, do_rotary=1, rotary_interleaved=0,
             scale=config.head**-0.5,
@@ -85,6 +88,21 @@ class GraphBuilder:
         product = self.node("Mul", [active, f"{p}.up"], [f"{p}.product"])
         down = self.linear(product, f"{p}.mlp.down_proj.weight", config.hidden, config.ffn, f"{p}.down")
         return self.skip_norm(states, down, next_norm, f"{p}.out")
+
+    def normed_heads(self, p: str, packed: str) -> list[str]:
+        """q, k and v out of `packed`, each head of q and k through the layer's RMS norm for it."""
+        config = self.config
+        sizes = self.constant("qkv_widths", [config.heads * config.head, *[config.kv_heads * config.head] * 2], [3])
+        by_head, whole = self.constant("by_head", [0, 0, -1, config.head], [4]), self.constant("whole", [0, 0, -1], [3])
+        self.node("Split", [packed, sizes], [f"{p}.q", f"{p}.k", f"{p}.v"], axis=-1)
+        found = []
+        for which in "qk":
+            heads = self.node("Reshape", [f"{p}.{which}", by_head], [f"{p}.{which}.heads"])
+            scale = self.weight(f"{p}.self_attn.{which}_norm.weight", config.head)
+            inputs, outputs = [heads, scale], [f"{p}.{which}.normed_heads"]
+            self.node("SimplifiedLayerNormalization", inputs, outputs, axis=-1, epsilon=config.epsilon, stash_type=1)
+            found.append(self.node("Reshape", [outputs[0], whole], [f"{p}.{which}.normed"]))
+        return [*found, f"{p}.v"]
 
     def skip_norm(self, states: str, added: str, weight: str, out: str) -> tuple[str, str]:
         """RMS norm of states + added; (normed, the sum)."""
@@ -123,7 +141,7 @@ class GraphBuilder:
         for i in range(config.layers):
             normed, states = self.layer(i, normed, states, lengths, norms[i + 1])
         self.head(normed)
-        graph = helper.make_graph(self.nodes, "llama", self.inputs(), self.outputs(), self.initializers)
+        graph = helper.make_graph(self.nodes, config.architecture.model_type, self.inputs(), self.outputs(), self.initializers)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="logos-cli")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from logos_cli.models.checkpoint_config import Config, RopeScaling
+from logos_cli.models.architectures.architecture import Config, RopeScaling
 
 if TYPE_CHECKING:
     import numpy as np

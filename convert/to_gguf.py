@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from logos_cli.convert.gguf_vocab import GgufVocab
 from logos_cli.convert.rotary import rope_factors
-from logos_cli.convert.tensor_names import gguf_name
 from logos_cli.errors import CheckpointError, OutputError
-from logos_cli.models.checkpoint import Checkpoint, Tensor, is_rotary_buffer, too_wide
-from logos_cli.models.checkpoint_config import Config
+from logos_cli.models.architectures.architecture import Config
+from logos_cli.models.checkpoint import Checkpoint, Tensor, too_wide
 from logos_cli.models.gguf_header import TRIM_IDS
 from logos_cli.models.gguf_seal import DATA, HEADER, UNKNOWN, seal
 from logos_cli.models.hub.manifest import read_manifest
@@ -44,7 +43,7 @@ class PlannedTensor:
     name: str
     shape: tuple[int, ...]
     kind: str
-    source: Tensor | None
+    sources: tuple[Tensor, ...]  # one, or those of all experts; none for a tensor that is computed
     heads: int | None  # q and k: how many heads to permute
 
     @property
@@ -53,17 +52,21 @@ class PlannedTensor:
 
 
 def plan(checkpoint: Checkpoint, scheme: str) -> list[PlannedTensor]:
-    """Every tensor that will be written, in file order: vectors stay f32, as in llama.cpp."""
+    """Every tensor that will be written, in file order: vectors and routers stay f32, as in llama.cpp; the matrices of all
+    experts follow each other in one tensor."""
     config = checkpoint.config
+    family = config.architecture
+    parts: dict[str, list[Tensor]] = {}
+    for name in config.shapes():  # in the order of the experts
+        parts.setdefault(family.gguf_name(name), []).append(checkpoint.tensors[name])
     planned = []
     if config.rope_scaling:
-        planned.append(PlannedTensor("rope_freqs.weight", (config.head // 2,), "F32", None, None))
-    for name, tensor in checkpoint.tensors.items():
-        if is_rotary_buffer(name) or (config.tied and name == "lm_head.weight"):
-            continue
-        heads = {"q_proj": config.heads, "k_proj": config.kv_heads}.get(name.split(".")[-2])
-        kind = "F32" if len(tensor.shape) == 1 else scheme.upper()
-        planned.append(PlannedTensor(gguf_name(name), tensor.shape, kind, tensor, heads))
+        planned.append(PlannedTensor("rope_freqs.weight", (config.head // 2,), "F32", (), None))
+    for gguf, tensors in parts.items():
+        first = tensors[0]
+        shape = (len(tensors), *first.shape) if family.is_stacked(first.name) else first.shape
+        kind = "F32" if len(shape) == 1 or family.is_wide(first.name) else scheme.upper()
+        planned.append(PlannedTensor(gguf, shape, kind, tuple(tensors), family.heads_of(first.name, config)))
     return sorted(planned, key=lambda p: _file_order(p.name))
 
 
@@ -100,23 +103,22 @@ def data_of(tensor: PlannedTensor, config: Config) -> Iterator[bytes]:
     """The tensor's bytes in the output, piece by piece."""
     import numpy as np
 
-    source = tensor.source
-    if source is None:
+    if not tensor.sources:
         assert config.rope_scaling is not None
         yield rope_factors(config.rope_theta, config.head, config.rope_scaling).tobytes()
-        return
-    width = math.prod(source.shape[1:])
-    for start, stop in source.pieces(config.head if tensor.heads else 1):
-        raw = source.numbers(start, stop)
-        if tensor.heads:
-            item = np.uint32 if source.dtype == "F32" else np.uint16
-            rows = np.frombuffer(raw, item).reshape(stop - start, width)
-            raw = permuted(rows, config.head).tobytes()
-        if source.dtype != tensor.kind:
-            raw = converted(raw, source.dtype, tensor.kind).tobytes()
-            if not all_finite(raw, tensor.kind):
-                raise too_wide(source, tensor.kind)
-        yield raw
+    for source in tensor.sources:
+        width = math.prod(source.shape[1:])
+        for start, stop in source.pieces(config.head if tensor.heads else 1):
+            raw = source.numbers(start, stop)
+            if tensor.heads:
+                item = np.uint32 if source.dtype == "F32" else np.uint16
+                rows = np.frombuffer(raw, item).reshape(stop - start, width)
+                raw = permuted(rows, config.head).tobytes()
+            if source.dtype != tensor.kind:
+                raw = converted(raw, source.dtype, tensor.kind).tobytes()
+                if not all_finite(raw, tensor.kind):
+                    raise too_wide(source, tensor.kind)
+            yield raw
 
 
 def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab, scheme: str, sampling: str) -> None:
@@ -137,8 +139,12 @@ def write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocab: GgufVocab
         writer.add_key_length(config.head)
         writer.add_value_length(config.head)
     writer.add_file_type(gguf.LlamaFileType[FILE_TYPES[scheme]])
-    writer.add_vocab_size(config.vocabulary)
-    writer.add_rope_dimension_count(config.head)
+    if config.architecture.sizes_written:
+        writer.add_vocab_size(config.vocabulary)
+        writer.add_rope_dimension_count(config.head)
+    if config.experts:
+        writer.add_expert_count(config.experts)
+        writer.add_expert_used_count(config.experts_used)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     vocab.write(writer)
     if manifest := read_manifest(checkpoint.path):
@@ -167,7 +173,7 @@ def write_header(
     import gguf
 
     sampling = checkpoint.document("logos_sampling.json")
-    writer = gguf.GGUFWriter(None, "llama")
+    writer = gguf.GGUFWriter(None, checkpoint.config.architecture.gguf)
     write_keys(writer, checkpoint, vocab, scheme, json.dumps(sampling) if sampling else "")
     for tensor in planned:
         kind = gguf.GGMLQuantizationType[tensor.kind]

@@ -8,8 +8,8 @@ from functools import partial
 from logos_cli.convert.onnx_graph import GraphBuilder
 from logos_cli.convert.rotary import cosines_and_sines
 from logos_cli.errors import CheckpointError
+from logos_cli.models.architectures.architecture import Config
 from logos_cli.models.checkpoint import Checkpoint
-from logos_cli.models.checkpoint_config import Config
 from logos_cli.models.gguf_header import TRIM_IDS
 from logos_cli.models.hub.manifest import read_manifest
 from logos_cli.models.onnx_model import TABLES, Matrix, OnnxModel, Stored, floats
@@ -35,6 +35,10 @@ def to_onnx(checkpoint: Checkpoint, scheme: str) -> OnnxModel:
     """The model in `scheme`, f32 or f16; nothing of the weights is read yet. Raises MissingDependency, and CheckpointError for
     a shape that ONNX Runtime's operators do not take."""
     kind, config = scheme.upper(), checkpoint.config
+    if not config.architecture.onnx:
+        raise CheckpointError(
+            f"{checkpoint.path}: no ONNX graph of {config.architecture.hf_class} is known here; take --to gguf"
+        )
     if config.head % 16 or config.context > _LONGEST:
         what = f"heads of {config.head}" if config.head % 16 else f"a context of {config.context:,}"
         raise CheckpointError(

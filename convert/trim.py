@@ -153,7 +153,13 @@ def trimmed(checkpoint: Checkpoint) -> Iterator[Checkpoint]:
     folder = checkpoint.path
     config, generation = checkpoint.document("config.json"), checkpoint.document("generation_config.json")
     vocabulary = checkpoint.config.vocabulary
-    tokenizer = Tokens(folder, vocabulary).document()
+    tokens = Tokens(folder, vocabulary)
+    if tokens.missing:
+        raise TokenizerError(
+            f"{tokens.path}: --trim-vocab keeps the tokens of LOGOS's grammar, and this vocabulary has no {tokens.missing[0]}; "
+            "convert without it"
+        )
+    tokenizer = tokens.document()
     ends = {number for number in named_ids(config, generation) if number < vocabulary}
     ids = kept_ids(folder / "tokenizer.json", tokenizer, ends, vocabulary)
     if ids and ids[-1] >= vocabulary:

@@ -6,14 +6,13 @@ from __future__ import annotations
 import io
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import Run, build_tokenizer, convert, write_checkpoint
+from processes import ended, started
 from tokenizers import Tokenizer
 
 from logos_cli.commands.command_line import run
@@ -24,6 +23,15 @@ from logos_cli.engines.open_engine import open_engine
 from logos_cli.models.checkpoint import Checkpoint
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
+
+
+def pytest_configure() -> None:
+    """Give each worker of pytest-xdist a core of its own, and what it starts with it: with a thread a core in each of them they
+    would wait for one another at every barrier."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker[2:]) % len(cores)]})
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -108,21 +116,29 @@ def open_model() -> Any:
 
 @pytest.fixture
 def logos(private_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """The installed command in a process of its own."""
+    """The command in a process of its own, forked: what its start costs is paid once."""
     monkeypatch.delenv("LOGOS_MODEL", raising=False)
 
-    def run(*arguments: str | Path, stdin: str | bytes = "", timeout: float = 120) -> Run:
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        command = [sys.executable, "-m", "logos_cli", *map(str, arguments)]
-        done = subprocess.run(command, check=False, input=data, capture_output=True, timeout=timeout)
-        return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+    def run(*arguments: str | Path, stdin: str | bytes = "") -> Run:
+        return ended(*arguments, stdin=stdin.encode() if isinstance(stdin, str) else stdin)
+
+    return run
+
+
+@pytest.fixture
+def logos_started(private_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """The command as a shell starts it, for what depends on the start: a second each."""
+    monkeypatch.delenv("LOGOS_MODEL", raising=False)
+
+    def run(*arguments: str | Path, stdin: str | bytes = "") -> Run:
+        return started(*arguments, stdin=stdin.encode() if isinstance(stdin, str) else stdin)
 
     return run
 
 
 @pytest.fixture
 def logos_here(private_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """The same command in this process, which spares a second of imports: for what does not depend on a process's end."""
+    """The same command in this process, for what does not depend on a process's end."""
     monkeypatch.delenv("LOGOS_MODEL", raising=False)
 
     def call(*arguments: str | Path, stdin: str = "") -> Run:

@@ -3,50 +3,53 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from logos_cli.benchmarks.accuracy.until import Until, of_figure, rows_to_narrow, widest
+from logos_cli.benchmarks.accuracy.results import AccuracyResult, Comparison
+from logos_cli.benchmarks.accuracy.until import Until, change_of_figure, needed_for, rows_to_narrow, widest
 
 
-def rows_needed(document: dict[str, Any]) -> list[str]:
-    """A sentence a task: at how many rows a loss of 1 point would show."""
-    found = []
-    for name, task in document["baseline"]["tasks"].items():
-        comparisons = compared(document, name)
+def rows_needed(result: AccuracyResult) -> list[str]:
+    """Writes a sentence a task: at how many rows a loss of 1 point would show."""
+    lines = []
+    for name, task in result.baseline.tasks.items():
+        comparisons = compared(result, name)
         needed = {
-            figure: max(change.get("n_for_1_point", 0) for change in changes)
+            figure: max(needed_for(one, figure) for one in comparisons)
             for figure in ("validity", "top-1")
-            if all(changes := [of_figure(one, figure) for one in comparisons])
+            if comparisons and all(change_of_figure(one, figure) for one in comparisons)
         }
         if any(needed.values()):
-            several = task["rows"] > 1
-            unit, there = ("rows", task["rows"]) if several else ("answers", task["answers"])
+            rows = task.figures.at("rows")
+            unit, there = ("rows", rows) if rows != 1 else ("answers", task.figures.at("answers"))
             parts = ", ".join(f"{about(n):,} in {figure}" for figure, n in needed.items())
-            found.append(f"{name}: a loss of 1 point shows, in four of five such runs, from about so many {unit}: {parts}; "
-                         f"here are {there:,}")  # fmt: skip
-    return found
+            lines.append(
+                f"{name}: a loss of 1 point shows, in four of five such runs, from about so many {unit}: {parts}; here are "
+                f"{there:,}"
+            )
+    return lines
 
 
-def stopped(document: dict[str, Any], until: Until, rows: int) -> str:
-    """Where --until ended, of so many `rows`."""
-    ((name, task),) = document["baseline"]["tasks"].items()
-    comparisons = compared(document, name)
-    half, there = widest(comparisons, until.figure), task["rows"]
+def stopped(result: AccuracyResult, until: Until, rows: int) -> str:
+    """Says where --until ended, of so many `rows`."""
+    ((name, task),) = result.baseline.tasks.items()
+    comparisons = compared(result, name)
+    half, there = widest(comparisons, until.figure), task.figures.at("rows")
     known = "not known" if half is None else f"±{half:.2f} points at most"
     if until.reached(comparisons):
         return f"{name}: after {there:,} of {rows:,} rows the interval of {until.figure} is {known}"
-    wanted = max(rows_to_narrow(of_figure(one, until.figure), until.points) for one in comparisons)
     return (
         f"{name}: after all {there:,} rows the interval of {until.figure} is {known}; ±{until.points:g} takes about "
-        f"{about(wanted):,} rows"
+        f"{about(rows_to_narrow(comparisons, until)):,} rows"
     )
 
 
-def compared(document: dict[str, Any], task: str) -> list[dict[str, Any]]:
-    return [model["tasks"][task]["against_baseline"] for model in document["models"] if task in model["tasks"]]
+def compared(result: AccuracyResult, task: str) -> list[Comparison]:
+    """Gives each model's comparison with the baseline."""
+    found = [model.tasks[task].against_baseline for model in result.models if task in model.tasks]
+    return [one for one in found if one is not None]
 
 
 def about(n: int) -> int:
-    """Two digits: more of such a figure is not known."""
+    """Rounds to two digits: more of such a figure is not known."""
     power = 10 ** max(0, math.floor(math.log10(max(n, 1))) - 1)
     return round(n / power) * power

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from logos_cli.benchmarks.metrics.intervals import rate
-from logos_cli.benchmarks.metrics.metrics import MOLECULAR, RowAnswers, answer_text, by_row, task_metrics
+from logos_cli.benchmarks.metrics.metrics import finds_rank, task_metrics
 from logos_cli.benchmarks.metrics.molecules import properties
+from logos_cli.benchmarks.metrics.row_answers import RowAnswers, answer_key, by_row
+from logos_cli.benchmarks.metrics.task_figures import TaskFigures
 from logos_cli.chemistry.smiles import canonical, canonical_set
 from logos_cli.engines.engine import Engine
 from logos_cli.engines.sampling import Sampling
-from logos_cli.pipeline.generate_records import Done, Plan, generate_records
+from logos_cli.pipeline.generate_records import Done, GenerationPlan, generate_records
 from logos_cli.records.journal import Journal
 from logos_cli.records.record import Record
 from logos_cli.rows.row import Row
@@ -23,13 +25,14 @@ _PIECE = 512  # answers between two entries of the journal: with fewer an engine
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """What both models do: `plan` on `rows`. `truths` are the right answers of those rows that have one."""
+    """What both models do: `plan` on `rows`. `truths` are the right answers of those rows that have one, `back` the task that
+    leads from an answer to its question, where a round trip is made."""
 
-    plan: Plan
+    plan: GenerationPlan
     rows: tuple[Row, ...]
     truths: Mapping[int, Any]
-    round_trip: bool
-    novel_against: frozenset[str] | None = None
+    back: str = ""
+    known: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -38,7 +41,7 @@ class TaskPlan:
     @property
     def has_top(self) -> bool:
         """Whether answers are ranked against right ones."""
-        return bool(self.truths) and self.name in MOLECULAR
+        return bool(self.truths) and finds_rank(self.plan.task.answers)
 
     @property
     def step(self) -> int:
@@ -46,9 +49,8 @@ class TaskPlan:
         return max(1, _PIECE // self.plan.samples)
 
     def first(self, rows: int) -> TaskPlan:
-        """The same for the first `rows` rows, or as many more as are answered together with the last of them."""
-        rows = -(-rows // self.step) * self.step
-        kept = self.rows[:rows]
+        """Cuts the task to its first `rows` rows, or as many more as are answered together with the last of them."""
+        kept = self.rows[: -(-rows // self.step) * self.step]
         last = kept[-1].ordinal
         return replace(self, rows=kept, truths={row: truth for row, truth in self.truths.items() if row <= last})
 
@@ -70,7 +72,7 @@ def run_task(
     engine: Engine, judge: Engine, task: TaskPlan, journal: Journal, place: str, done: Callable[[int], None],
     run: TaskRun = NOTHING_YET,
 ) -> TaskRun:  # fmt: skip
-    """Answer the rows that `run` has not, some hundreds of answers at a time; those in the journal are not asked for again.
+    """Answers the rows that `run` has not, some hundreds of answers at a time; those in the journal are not asked for again.
     The round trip is judged by `judge`, the same for all models. `done` hears numbers of answers."""
     records: list[Record] = []
     for number, (rows, plan, before) in enumerate(pieces(task)):
@@ -78,14 +80,13 @@ def run_task(
             continue
         stored = journal.get("task", task.name, place, number)
         if stored is None:
-            found = list(generate_records(rows, plan, engine, before))
-            stored = [record.to_dict() for record in found]
+            stored = [record.to_dict() for record in generate_records(rows, plan, engine, before)]
             journal.put(stored, "task", task.name, place, number)
         records += [Record.from_dict(one) for one in stored]
         done(len(rows) * (plan.samples - (before.samples if before else 0)))
     engine.release()
     every = [*run.records, *records]
-    if not task.round_trip:
+    if not task.back:
         return TaskRun(every, None, len(task.rows))
     returned = dict(run.returned or {})
     by = by_row(records)
@@ -100,8 +101,9 @@ def run_task(
     return TaskRun(every, returned, len(task.rows))
 
 
-def pieces(task: TaskPlan) -> Iterator[tuple[Sequence[Row], Plan, Done | None]]:
-    """(rows, plan, what of them is done) of about `_PIECE` answers each: what an interruption costs at most."""
+def pieces(task: TaskPlan) -> Iterator[tuple[Sequence[Row], GenerationPlan, Done | None]]:
+    """Cuts a task into (rows, plan, what of them is done) of about `_PIECE` answers each: what an interruption costs at
+    most."""
     samples = task.plan.samples
     if samples <= _PIECE:
         for start in range(0, len(task.rows), task.step):
@@ -113,30 +115,29 @@ def pieces(task: TaskPlan) -> Iterator[tuple[Sequence[Row], Plan, Done | None]]:
 
 
 def round_trip(judge: Engine, rows: Sequence[Row], task: TaskPlan, answers: Mapping[int, RowAnswers]) -> dict[int, bool]:
-    """Row -> whether the product that `judge` expects from the row's first answer (`react`, greedy) is the row's own."""
-    asked = []
+    """Tells by row whether what `judge` expects back from the row's first answer (greedy) is the row's own question."""
+    questions = []
     for row in rows:
         ranked = answers[row.ordinal].ranked() if row.ordinal in answers else []
         if ranked:
-            asked.append(Row(row.ordinal, row.id, value=tuple(ranked[0].split("."))))
-    plan = Plan(task_named("react"), Sampling(temperature=0, max_tokens=task.plan.sampling.max_tokens), 1)
+            questions.append(Row(row.ordinal, row.id, value=tuple(ranked[0].split("."))))
+    plan = GenerationPlan(task_named(task.back), Sampling(temperature=0, max_tokens=task.plan.sampling.max_tokens), 1)
     inputs = {record.row: record.input for one in answers.values() for record in one.records}
-    found = {row.ordinal: False for row in rows}
-    for record in generate_records(asked, plan, judge):
+    returned = {row.ordinal: False for row in rows}
+    for record in generate_records(questions, plan, judge):
         wanted, given = canonical(inputs[record.row]), record.answer
-        found[record.row] = record.valid and wanted is not None and canonical_set([str(given)]) == canonical_set([wanted])
-    return found
+        returned[record.row] = record.valid and wanted is not None and canonical_set([str(given)]) == canonical_set([wanted])
+    return returned
 
 
-def task_figures(run: TaskRun, task: TaskPlan, reference: Mapping[str, Sequence[float]] | None = None) -> dict[str, Any]:
-    """The figures of one model by itself."""
-    found = task_metrics(run.records, task.truths, task.novel_against, reference)
-    if run.returned:
-        estimate = rate(sum(run.returned.values()), len(run.returned))
-        found["round_trip"] = estimate.to_dict() if estimate else None
-    return found
+def task_figures(run: TaskRun, task: TaskPlan, reference: Mapping[str, Sequence[float]] | None = None) -> TaskFigures:
+    """Measures one model by itself."""
+    figures = task_metrics(run.records, task.truths, task.known, reference)
+    if not run.returned:
+        return figures
+    return TaskFigures({**figures.values, "round_trip": rate(sum(run.returned.values()), len(run.returned))})
 
 
 def molecule_reference(records: Sequence[Record]) -> dict[str, list[float]]:
-    """Property values of a run's valid answers, to measure another run's distance from."""
-    return properties(answer_text(record) for record in records if record.valid)
+    """Gives property values of a run's valid answers, to measure another run's distance from."""
+    return properties(answer_key(record) for record in records if record.valid)

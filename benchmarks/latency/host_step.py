@@ -23,7 +23,7 @@ import numpy.typing as npt
 from logos_cli.engines.batching import BatchingEngine
 from logos_cli.engines.engine import EngineInfo, EngineSettings, Request
 from logos_cli.engines.sampling import Sampling
-from logos_cli.tasks.table import PUBLISHED
+from logos_cli.tasks.task import PUBLISHED
 
 VOCABULARIES = {"whole": 128_256, "trimmed": 5_648}
 ROWS = (32, 128)

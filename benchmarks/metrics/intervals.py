@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,19 @@ class Estimate:
     n: int
 
     def to_dict(self) -> dict[str, Any]:
-        known = math.isfinite(self.low) and math.isfinite(self.high)
-        return {"value": self.value, "ci95": [self.low, self.high] if known else None, "n": self.n}
+        """Gives it as JSON."""
+        return {"value": self.value, "ci95": list(self.ends) if self.ends else None, "n": self.n}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Estimate:
+        """Reads what `to_dict` gave."""
+        low, high = found["ci95"] or (math.nan, math.nan)
+        return cls(found["value"], low, high, found["n"])
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval, if there is one."""
+        return (self.low, self.high) if math.isfinite(self.low) and math.isfinite(self.high) else None
 
 
 def rate(hits: int, n: int) -> Estimate | None:
@@ -177,7 +188,13 @@ class Flips:
         return self.both + self.lost + self.gained + self.neither
 
     def to_dict(self) -> dict[str, Any]:
+        """Gives them as JSON."""
         return {"both": self.both, "lost": self.lost, "gained": self.gained, "neither": self.neither, "mcnemar_p": self.p}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Flips:
+        """Reads what `to_dict` gave."""
+        return cls(found["both"], found["lost"], found["gained"], found["neither"], found["mcnemar_p"])
 
     def change(self) -> Estimate | None:
         """The model's rate minus the baseline's, items independent: Newcombe's method 10 for paired proportions (1998)."""

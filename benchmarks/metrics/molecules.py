@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from logos_cli.chemistry.properties import fingerprint, functions, parsed
 
@@ -14,13 +15,13 @@ MOST_PAIRED = 1000  # molecules whose pairs are compared: half a million similar
 
 
 def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
-    """Property -> its values over the molecules: molecular weight, Crippen logP, QED (all from RDKit)."""
-    found: dict[str, list[float]] = {name: [] for name in PROPERTIES}
+    """Gives each property's values over the molecules: molecular weight, Crippen logP, QED (all from RDKit)."""
+    columns: dict[str, list[float]] = {name: [] for name in PROPERTIES}
     for values in map(_properties_of, smiles):
         if values is not None:
             for name, value in zip(PROPERTIES, values, strict=True):
-                found[name].append(value)
-    return found
+                columns[name].append(value)
+    return columns
 
 
 # Models that differ only in their numbers mostly give each other's answers, and QED takes milliseconds.
@@ -58,6 +59,10 @@ class Diversity:
 
     value: float
     n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives it as JSON."""
+        return {"value": self.value, "n": self.n}
 
 
 def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from logos_cli.benchmarks.accuracy.results import Change
 from logos_cli.benchmarks.report.report import Line, Report
 from logos_cli.benchmarks.report.tables import points, size_of
 
@@ -26,12 +26,10 @@ class Loss:
     def log(self) -> bool:
         return not self.task
 
-    def change(self, line: Line) -> dict[str, Any]:
-        """A model's change of the figure against the baseline, with its flips and its `n_for_1_point`; {} without one."""
-        found = line.tasks.get(self.task, {}).get("against_baseline", {})
-        for step in self.figure.split("-"):
-            found = found.get(step) or {}
-        return dict(found)
+    def change(self, line: Line) -> Change | None:
+        """Finds a model's change of the figure against the baseline."""
+        task = line.tasks.get(self.task)
+        return task.against_baseline.at(*self.figure.split("-")) if task and task.against_baseline else None
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class File:
 
     def beats(self, other: File) -> bool:
         """Whether it is no larger, loses no more and is no slower, and better in one of them."""
-        own, theirs = [self.line.bytes, self.loss[0]], [other.line.bytes, other.loss[0]]
+        own, theirs = [self.line.model.bytes, self.loss[0]], [other.line.model.bytes, other.loss[0]]
         if self.speed and other.speed:
             own.append(-self.speed[0])
             theirs.append(-other.speed[0])
@@ -61,7 +59,7 @@ def losses(report: Report) -> list[Loss]:
     for name in report.baseline.tasks if report.baseline else ():
         for figure, title in (("top-1", "top-1"), ("validity", "valid")):
             loss = Loss(f"{name}: {title}, points lost", name, figure)
-            if measured and all(loss.change(line).get("change") for line in measured):
+            if measured and all((change := loss.change(line)) and change.change for line in measured):
                 found.append(loss)
                 break
     return found
@@ -70,30 +68,33 @@ def losses(report: Report) -> list[Loss]:
 def files(report: Report, loss: Loss) -> list[File]:
     """The baseline, which loses nothing, and every model whose loss was measured."""
     samples = report.samples[-1] if report.samples else 0
-    schemes = [line.scheme for line in report.lines]
+    schemes = [line.model.scheme for line in report.lines]
     found = []
     for place, line in enumerate(report.lines):
         if (lost := (0.0,) if line.baseline else loss_of(line, loss)) is not None:
-            label = line.scheme if schemes.count(line.scheme) == 1 else line.name
+            label = line.model.scheme if schemes.count(line.model.scheme) == 1 else line.model.name
             found.append(File(line, label, place, lost, speed_of(line, samples)))
     return found
 
 
 def loss_of(line: Line, loss: Loss) -> tuple[float, ...] | None:
+    """Gives what a model loses, with its interval; None if that was not measured."""
     if line.accuracy is None:
         return None
     if loss.log:
-        mean = line.accuracy["kld"]["mean"]
-        return (mean["value"], *(mean["ci95"] or ()))
-    change = loss.change(line)["change"]
-    return (-100 * change["value"], *(-100 * end for end in reversed(change["ci95"] or ())))
+        mean = line.accuracy.read.tokens.kld["mean"]
+        return (mean.value, *(mean.ends or ()))
+    change = loss.change(line)
+    if change is None or change.change is None:
+        return None
+    return (-100 * change.change.value, *(-100 * end for end in reversed(change.change.ends or ())))
 
 
 def speed_of(line: Line, samples: int) -> tuple[float, ...] | None:
-    """Tokens a second with that many answers at once: median, 5th and 95th percentile of the rounds."""
-    for one in line.latency["decode"] if line.latency else ():
-        if one["samples"] == samples:
-            return tuple(float(one["tokens_per_s"][name]) for name in ("median", "p5", "p95"))
+    """Gives tokens a second with that many answers at once: median, 5th and 95th percentile of the rounds."""
+    for one in line.latency.decode if line.latency else ():
+        if one.samples == samples:
+            return one.tokens_per_s.median, one.tokens_per_s.p5, one.tokens_per_s.p95
     return None
 
 
@@ -108,6 +109,7 @@ def advice(report: Report) -> list[str]:
 
 
 def advised(report: Report, loss: Loss) -> str | None:
+    """Writes the line of one task; None where nothing was compared."""
     found = files(report, loss)
     baseline = next((one for one in found if one.line.baseline), None)
     if baseline is None or len(found) == 1:
@@ -116,20 +118,22 @@ def advised(report: Report, loss: Loss) -> str | None:
     here = "On this machine, for" if baseline.speed else "For"
     figure = "valid answers" if loss.figure == "validity" else loss.figure
     if not known:
-        rows = baseline.line.tasks[loss.task]["rows"]
-        needed = max(loss.change(one.line).get("n_for_1_point", 0) for one in found if one is not baseline)
-        more = f"; about {needed:,} would tell" if needed > rows > 1 else ""
-        return f"{here} {loss.task}: {baseline.label}; no smaller file is known to lose less than a point of {figure} " \
-               f"({rows:,} rows{more})."  # fmt: skip
-    best = min(known, key=lambda one: (one.line.bytes, one.loss[0]))
-    change = points(loss.change(best.line)["change"])
-    told = (
-        f"{here} {loss.task}: {best.label}, {size_of(best.line.bytes)}{times(best, baseline)}, the smallest that is known to "
-    )
-    told += f"lose less than a point of {figure} ({change})"
+        rows = baseline.line.tasks[loss.task].figures.at("rows")
+        changes = [change for one in found if (change := loss.change(one.line))]
+        needed = max((change.n_for_1_point or 0 for change in changes), default=0)
+        more = f"; about {needed:,} would tell" if isinstance(rows, int) and needed > rows > 1 else ""
+        return (
+            f"{here} {loss.task}: {baseline.label}; no smaller file is known to lose less than a point of {figure} "
+            f"({rows:,} rows{more})."
+        )
+    best = min(known, key=lambda one: (one.line.model.bytes, one.loss[0]))
+    change = loss.change(best.line)
+    assert change and change.change
+    told = f"{here} {loss.task}: {best.label}, {size_of(best.line.model.bytes)}{times(best, baseline)}, the smallest that is "
+    told += f"known to lose less than a point of {figure} ({points(change.change)})"
     fastest = max(known, key=lambda one: one.speed[0] if one.speed else -math.inf)
     if best.speed and fastest.speed and fastest.speed[0] > FASTER * best.speed[0]:
-        told += f"; {fastest.label} writes {fastest.speed[0] / best.speed[0]:.2g}× as fast, {size_of(fastest.line.bytes)}"
+        told += f"; {fastest.label} writes {fastest.speed[0] / best.speed[0]:.2g}× as fast, {size_of(fastest.line.model.bytes)}"
     return f"{told}."
 
 

@@ -28,8 +28,8 @@ class Mark:
 def front_panels(found: Sequence[File], loss: Loss, samples: int) -> Iterator[str]:
     """An SVG of loss over size, and where speeds were measured another of loss over speed."""
     best = front(found)
-    unit, scale = ("GB", 1e9) if max(one.line.bytes for one in found) > 1e8 else ("MB", 1e6)
-    marks = [Mark(one, (one.line.bytes / scale,), one.loss, one in best) for one in found]
+    unit, scale = ("GB", 1e9) if max(one.line.model.bytes for one in found) > 1e8 else ("MB", 1e6)
+    marks = [Mark(one, (one.line.model.bytes / scale,), one.loss, one in best) for one in found]
     yield panel(marks, loss, f"file size, {unit}", larger_is_better=False)
     fast = [Mark(one, one.speed, one.loss, one in best) for one in found if one.speed]
     if fast:

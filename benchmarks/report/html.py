@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
+from logos_cli.benchmarks.accuracy.results import ModelAccuracy
+from logos_cli.benchmarks.metrics.intervals import Estimate
 from logos_cli.benchmarks.report.charts import Bar, bars, lines
 from logos_cli.benchmarks.report.front import advice, files, losses
 from logos_cli.benchmarks.report.front_chart import front_panels
@@ -47,24 +48,31 @@ figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; } svg { widt
 
 
 def page(report: Report) -> str:
-    """The whole document."""
+    """Writes the whole document."""
     verdicts = "".join(f"<li>{escape(verdict(line, report.baseline))}</li>" for line in report.lines if not line.baseline)
     shown = "".join(table(one) for one in tables(report))
     notes = "".join(f"<li>{escape(one)}</li>" for one in about(report))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>logos bench</title><style>{_STYLE}</style></head><body>"
+    return document(
+        "logos bench",
         "<h1>What the small models cost, and save</h1>"
         f'<p class="soft">{escape(against(report))}</p>'
         f"{picture(report)}"
         f"<h2>In words and numbers</h2><ul>{verdicts}</ul>{shown}"
         f'<h2>Charts</h2><div class="grids">{"".join(figures(report))}</div>'
-        f'<h2>Measured on</h2><ul class="soft">{notes}</ul></body></html>\n'
+        f'<h2>Measured on</h2><ul class="soft">{notes}</ul>',
+    )
+
+
+def document(title: str, body: str) -> str:
+    """Writes a page around its body, with the style of all pages of `logos bench`."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 
 def picture(report: Report) -> str:
-    """Size, loss and speed of every file, the best of them marked, and which to take."""
+    """Draws size, loss and speed of every file, the best of them marked, and says which to take."""
     rows = []
     for loss in losses(report):
         panels = "".join(f"<div>{one}</div>" for one in front_panels(files(report, loss), loss, max(report.samples, default=0)))
@@ -88,7 +96,8 @@ def table(found: Table) -> str:
 def against(report: Report) -> str:
     if report.baseline is None:
         return "Speed and memory; no accuracy was measured."
-    return f"Against {report.baseline.name} ({report.baseline.scheme}). Brackets hold 95 % intervals, of changes in points."
+    baseline = report.baseline.model
+    return f"Against {baseline.name} ({baseline.scheme}). Brackets hold 95 % intervals, of changes in points."
 
 
 def figure(title: str, chart: str, legend: str = "") -> str:
@@ -97,63 +106,66 @@ def figure(title: str, chart: str, legend: str = "") -> str:
 
 def legend(found: Sequence[tuple[int, Line]]) -> str:
     def name(line: Line) -> str:
-        return line.name if line.name == line.scheme else f"{line.name} ({line.scheme})"
+        model = line.model
+        return model.name if model.name == model.scheme else f"{model.name} ({model.scheme})"
 
     items = (f'<span><i class="b{i % 8}"></i>{escape(name(line))}</span>' for i, line in found)
     return f'<div class="legend">{"".join(items)}</div>'
 
 
 def figures(report: Report) -> Iterator[str]:
+    """Draws every chart that there are figures for."""
     # A model has one colour on the whole page: its place in the report.
-    measured = [(i, line) for i, line in enumerate(report.lines) if line.accuracy]
-    timed = [(i, line) for i, line in enumerate(report.lines) if line.latency]
+    measured = [(i, line, line.accuracy) for i, line in enumerate(report.lines) if line.accuracy]
+    timed = [(i, line, line.latency) for i, line in enumerate(report.lines) if line.latency]
+    named = [(i, line) for i, line, _ in measured]
     if timed:
-        curves = []
-        for i, line in timed:
-            decode = line.latency["decode"] if line.latency else []
-            curves.append((i, [(one["samples"], one["tokens_per_s"]["median"]) for one in decode]))
+        curves = [(i, [(one.samples, one.tokens_per_s.median) for one in found.decode]) for i, _, found in timed]
         chart = lines(curves, "Decode speed", "answers written at once", "tokens a second")
-        yield figure("Decode speed", chart, legend(timed))
+        yield figure("Decode speed", chart, legend([(i, line) for i, line, _ in timed]))
     if measured:
-        yield figure("Divergence by modality", modality_bars(measured), legend(measured))
-        for name in measured[0][1].accuracy["tasks"] if measured[0][1].accuracy else ():
+        yield figure("Divergence by modality", modality_bars(measured), legend(named))
+        for name in measured[0][2].tasks:
             if changes := change_bars(measured, name):
-                yield figure(f"{name}: change against the baseline", changes, legend(measured))
+                yield figure(f"{name}: change against the baseline", changes, legend(named))
 
 
-def interval_bar(label: str, estimate: dict[str, Any], series: int, scale: float = 1) -> Bar:
-    value, low, high = (scale * one for one in (estimate["value"], *(estimate["ci95"] or [estimate["value"]] * 2)))
-    return Bar(label, value, low, high, series)
+Measured = Sequence[tuple[int, Line, ModelAccuracy]]  # by place in the report
 
 
-def modality_bars(measured: Sequence[tuple[int, Line]]) -> str:
+def interval_bar(label: str, estimate: Estimate, series: int, scale: float = 1) -> Bar:
+    """Makes a bar of a figure and its interval."""
+    low, high = estimate.ends or (estimate.value, estimate.value)
+    return Bar(label, scale * estimate.value, scale * low, scale * high, series)
+
+
+def modality_bars(measured: Measured) -> str:
+    """Draws divergence by modality."""
     groups = []
-    for name in dict.fromkeys(name for _, line in measured if line.accuracy for name in line.accuracy["modalities"]):
+    for name in dict.fromkeys(name for _, _, found in measured for name in found.read.modalities):
         group = []
-        for i, line in measured:
-            if line.accuracy and name in line.accuracy["modalities"]:
-                mean = line.accuracy["modalities"][name]["kld"]["mean"]
-                group.append(interval_bar(line.scheme, mean, i))
+        for i, line, found in measured:
+            if name in found.read.modalities:
+                group.append(interval_bar(line.model.scheme, found.read.modalities[name].kld["mean"], i))
         groups.append((name, group))
     return bars(groups, "Mean KL divergence by modality", "mean KLD, nats")
 
 
-def change_bars(measured: Sequence[tuple[int, Line]], task: str) -> str | None:
-    """Changes of rates in points with their intervals."""
+def change_bars(measured: Measured, task: str) -> str | None:
+    """Draws changes of rates in points with their intervals."""
     groups = []
-    for label, steps in (
+    for label, place in (
         ("valid", ("validity",)),
         ("top-1", ("top", "1")),
         ("top-10", ("top", "10")),
         ("round trip", ("round_trip",)),
     ):
         group = []
-        for i, line in measured:
-            found = line.accuracy["tasks"].get(task, {}).get("against_baseline", {}) if line.accuracy else {}
-            for step in steps:
-                found = found.get(step) or {}
-            if change := found.get("change"):
-                group.append(interval_bar(line.scheme, change, i, 100))
+        for i, line, found in measured:
+            against = found.tasks[task].against_baseline if task in found.tasks else None
+            change = against.at(*place) if against else None
+            if change and change.change:
+                group.append(interval_bar(line.model.scheme, change.change, i, 100))
         if group:
             groups.append((label, group))
     return bars(groups, f"{task}: change in points", "percentage points") if groups else None

@@ -8,6 +8,7 @@ from logos_cli.benchmarks.report.tables import about, tables, verdict
 
 
 def markdown(report: Report) -> str:
+    """Writes the whole report as Markdown."""
     parts = []
     for table in tables(report):
         parts += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]

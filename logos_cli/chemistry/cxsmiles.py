@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from logos_cli.chemistry.smiles import MAX_SMILES, rdkit
+from logos_cli.chemistry.smiles import MAX_SMILES, foreign_character, rdkit
 
 _ARROW = re.compile(r"(?<!-)>")
 _CHANGES = re.compile(r"(?:^|,)(?:\^\d|C):")
@@ -60,7 +60,7 @@ def unknown_groups(smiles: str, extension: str) -> bool:
 
 def with_extension(smiles: str, extension: str) -> tuple[str, tuple[str, ...]]:
     """(the SMILES with the radicals and bonds of the extension, what could not be read of it)."""
-    if not _CHANGES.search(extension) or len(smiles) > MAX_SMILES:
+    if not _CHANGES.search(extension) or len(smiles) > MAX_SMILES or foreign_character(smiles):
         return smiles, ()
     sides = _ARROW.split(smiles)
     # RDKit numbers the atoms of a reaction through all its sides.

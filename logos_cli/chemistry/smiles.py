@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -35,6 +35,8 @@ def _parse(smiles: str) -> Any:
         raise ChemError("NUL byte in SMILES")
     if len(smiles.split()) > 1 or smiles != smiles.strip():
         raise ChemError(f"blanks inside a SMILES: {shortened(smiles)}")
+    if odd := foreign_character(smiles):
+        raise ChemError(f"no SMILES has the character U+{ord(odd):04X}: {shortened(smiles)}")
     chem = rdkit()
     mol = chem.MolFromSmiles(smiles)
     if mol is None:
@@ -42,6 +44,12 @@ def _parse(smiles: str) -> Any:
     if mol.GetNumAtoms() == 0:
         raise ChemError("a SMILES without atoms")
     return mol
+
+
+def foreign_character(smiles: str) -> str | None:
+    """The first character that no SMILES has. RDKit takes such ones off both ends and says nothing, so that the acid's anion
+    copied from a paper as `CC(=O)O−` would be read as the acid."""
+    return next((one for one in smiles if not "!" <= one <= "~"), None)
 
 
 def shortened(text: str, width: int = 60) -> str:
@@ -111,15 +119,9 @@ def canonical_set(parts: Iterable[str]) -> tuple[str, ...] | None:
     return tuple(sorted(piece for one in found if one for piece in one.split(".")))
 
 
-def same_molecules(left: Sequence[str], right: Sequence[str]) -> bool:
-    """Whether two sides of a reaction are the same multiset of molecules; an invalid side equals nothing."""
-    a, b = canonical_set(left), canonical_set(right)
-    return a is not None and a == b
-
-
 def _unsanitized(smiles: str) -> Any:
     """The molecule as strings go, with atoms in it, whatever valences they have; None if it is none."""
-    if not 0 < len(smiles) <= MAX_SMILES or "\0" in smiles or len(smiles.split()) != 1:
+    if not 0 < len(smiles) <= MAX_SMILES or foreign_character(smiles):
         return None
     mol = rdkit().MolFromSmiles(smiles, sanitize=False)
     return mol if mol is not None and mol.GetNumAtoms() else None
@@ -132,7 +134,7 @@ def written(smiles: str) -> bool:
 
 def lenient(smiles: str) -> str | None:
     """`canonical`; where sanitization fails, the canonical form of atoms and bonds as written. None if it is no SMILES."""
-    if (found := canonical(smiles)) is not None:
+    if (found := canonical(smiles)) is not None or foreign_character(smiles):
         return found
     try:
         return _joined(_leniently(smiles), lambda form: _fixed_point(form, _leniently))

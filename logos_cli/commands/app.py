@@ -14,9 +14,11 @@ from logos_cli.commands.draw import draw
 from logos_cli.commands.evaluate import evaluate
 from logos_cli.commands.generate import generate
 from logos_cli.commands.inspect import inspect
+from logos_cli.commands.merge import merge
 from logos_cli.commands.pull import pull
 from logos_cli.commands.quantize import quantize
 from logos_cli.commands.score import score
+from logos_cli.commands.serve import serve
 from logos_cli.commands.tasks import tasks
 
 app = typer.Typer(
@@ -32,7 +34,9 @@ app.command()(convert)
 app.command()(quantize)
 app.command()(generate)
 app.command()(score)
+app.command()(merge)
 app.command()(evaluate)
+app.command()(serve)
 app.command()(draw)
 app.add_typer(bench)
 app.command()(inspect)

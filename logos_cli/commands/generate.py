@@ -72,6 +72,7 @@ def generate(
         ),
     ] = None,
     limit: options.Limit = None,
+    shard: options.ShardOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     format: Annotated[
@@ -82,6 +83,7 @@ def generate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
     as_written: options.AsWritten = False,
     keep_identity: options.KeepIdentity = False,
+    profile: options.Profile = "logos",
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
@@ -107,8 +109,21 @@ def generate(
         str | None, typer.Option("--props", help="Of molecules: mw,logp,qed,tpsa,sa,rotb,hbd,hba.", show_default=False)
     ] = None,
     similar_to: Annotated[
+        str | None,
+        typer.Option(
+            "--similar-to",
+            help="Molecules; each answer gets its nearest one's Tanimoto. The word known: to the row's own ligand.",
+            show_default=False,
+        ),
+    ] = None,
+    scheme: options.NumberingScheme = None,
+    stock: Annotated[
         Path | None,
-        typer.Option("--similar-to", help="Molecules; each answer gets its nearest one's Tanimoto.", show_default=False),
+        typer.Option(
+            "--stock",
+            help="SMILES or InChIKeys, one a line; each reactant of retro is in_stock or not.",
+            show_default=False,
+        ),
     ] = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
@@ -121,38 +136,58 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
-    from logos_cli.commands.generate_run import annotation_for, beam_of, check_format, check_merging, open_output, run, summary
+    from logos_cli.commands.generate_run import (
+        check_format,
+        open_output,
+        run,
+        summary,
+    )
     from logos_cli.commands.pocket_files import PocketFiles
+    from logos_cli.commands.shards import shard_of
     from logos_cli.engines.engine import EngineSettings
     from logos_cli.engines.sampling import resolve
-    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
+    from logos_cli.pipeline.run_options import (
+        annotation_for,
+        beam_of,
+        check_identity,
+        check_merging,
+        check_scheme,
+        check_spelling,
+        check_structure_options,
+    )
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
-    from logos_cli.tasks.table import ASKS_SMILES, spelled, task_named
+    from logos_cli.tasks.profile import profile_named
+    from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
 
-    chosen = task_named(task, form.value if form else None)
+    chosen, asked_as = task_named(task, form.value if form else None), profile_named(profile)
+    if asked_as:
+        chosen = asked_as.of(chosen)
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
     if resume and out is None:
         raise UsageError("--resume needs -o OUT: what went to stdout cannot be taken up again")
     if input is None and chosen.needs_input and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
+    part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
+    check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
     check_merging(chosen, top, bfactors, consensus)
-    options.check_spelling(chosen, as_written, ASKS_SMILES)
-    options.check_identity(chosen, keep_identity)
+    check_spelling(chosen, as_written, "question")
+    check_identity(chosen, keep_identity)
+    check_scheme(chosen, scheme)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to)
+    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None, stock, note)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
@@ -165,8 +200,9 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
+        antibodies=chosen.numbered,
     )  # fmt: skip
-    rows = Ahead(input_rows(chosen, input, reading, limit, blank))
+    rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
     count = beam or samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
@@ -174,11 +210,12 @@ def generate(
     engine = open_model(model, EngineSettings(device, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
     try:
-        settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
+        own = {} if asked_as else engine.info.sampling  # a model file's own settings are for LOGOS's grammar
+        settings = resolve(chosen.name, chosen.sampling, chosen.source, own, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
-        plan = Plan(chosen, settings, count, top, single, share, keep_identity, note, beam)
+        plan = GenerationPlan(chosen, settings, count, top, single, share, keep_identity, note, beam)
         described = describe(input, limit, reading) | {
             "form": form.value if form else None,
             "as_written": as_written,
@@ -186,8 +223,14 @@ def generate(
             "consensus": share,
             "props": list(annotation.props),
         }
-        described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
-        output = open_output(out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows)
+        if asked_as:
+            described |= {"profile_sha256": asked_as.digest}
+        described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
+        described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
+        described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
+        output = open_output(
+            out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
+        )
         if output is None:
             note(f"{out} is complete; nothing to resume")
             return
@@ -199,11 +242,12 @@ def generate(
             return annotation.of(record)
 
         total = total_rows(input, reading, limit)
-        seconds = run(files.kept(rows, output.done.row) if files else rows, plan, engine, output, total, complete)
+        named = files.kept(rows, output.done.row, part) if files else rows
+        seconds = run(named, plan, engine, output, total, complete, part)
         if files:
             note(files.told())
-        note(summary(output.tally, before, seconds, blank))
-        if output.tally.rows and not output.tally.answers and (input is not None or chosen.needs_input):
+        note(summary(output.tally, before, seconds, blank, part))
+        if not part and output.tally.rows and not output.tally.answers and (input is not None or chosen.needs_input):
             raise RowsFailed(none_answered(output.tally.rows, input))
         if strict and output.tally.failed:
             raise RowsFailed(f"{output.tally.failed} of {output.tally.rows} rows gave no answer (--strict)")

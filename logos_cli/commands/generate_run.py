@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,71 +11,34 @@ from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from logos_cli.engines.engine import Engine
-    from logos_cli.pipeline.annotation import Annotation
-    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
+    from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Row
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 
 def check_format(task: Task, form: str) -> None:
-    if form == "smi" and task.writes != "smiles":
+    if form == "smi" and task.answers.writes != "smiles":
         raise UsageError(f"--format smi holds molecules, which {task.name} does not answer with; use jsonl or csv")
-    if form == "fasta" and task.writes != "sequence":
+    if form == "fasta" and task.answers.writes != "sequence":
         raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
-
-
-def check_merging(task: Task, top: int | None, bfactors: Path | None, consensus: float | None) -> None:
-    """Refuses options of merged samples where none are merged."""
-    name = "--bfactors" if bfactors is not None else "--consensus" if consensus is not None else ""
-    if name and not task.merges:
-        raise UsageError(f"{name} is for what pocket --top finds; {task.name} finds no pocket")
-    if name and top is None:
-        raise UsageError(f"{name} is for what pocket --top finds; add --top 1")
-
-
-def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: list[str]) -> int:
-    """The width of the beam, 0 for draws; `drawn` are the options given that only draws have. Raises UsageError."""
-    from logos_cli.engines.sampling import BEAM_MOST
-
-    if decode != "beam":
-        if width is not None:
-            raise UsageError("--beam-width is for a beam search; add --decode beam --top K")
-        return 0
-    if top is None:
-        raise UsageError("--decode beam finds the likeliest answers; say how many: --top K")
-    if task.merges:
-        raise UsageError(f"{task.name} --top merges samples, which a beam search does not draw; leave out --decode beam")
-    if drawn:
-        raise UsageError(f"{drawn[0]} is for draws, and a beam search makes none; leave it out")
-    width = width or max(2 * top, 16)
-    if not top <= width <= BEAM_MOST:
-        raise UsageError(f"a beam of {width} answers for --top {top}; it takes at least --top and at most {BEAM_MOST}")
-    return width
-
-
-def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
-    """What --props and --similar-to ask for, of tasks that answer with one molecule."""
-    from logos_cli.chemistry.properties import names_of
-    from logos_cli.pipeline.annotation import Annotation, References
-
-    if (props or similar_to) and (task.writes != "smiles" or task.name == "retro"):
-        raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
-    return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
 
 
 def open_output(
     out: Path | None,
     form: str,
     valid_only: bool,
-    plan: Plan,
+    plan: GenerationPlan,
     engine: Engine,
     described: dict[str, Any],
     wanted: tuple[str, ...],
     resume: bool,
     rows: Iterable[Row],
+    shard: Shard | None,
+    blank: Blank,
 ) -> StandardOutput | FileOutput | None:
     """The place for records; None if `out` is complete. `wanted`: what each record has besides. `rows` are read only to
     compare them with those of a complete `out`."""
@@ -83,9 +46,11 @@ def open_output(
 
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import CSV_COLUMNS, POCKET_COLUMNS, SCHEMA, SITE_COLUMNS, Formatter
+    from logos_cli.records.shard import SHARD
 
     columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
-    formatter = Formatter(form, columns, wanted)
+    numbered = ("numbering",) if described.get("numbering_scheme") else ()
+    formatter = Formatter(form, (*columns, *numbered), wanted)
 
     def keep(record: Any) -> bool:
         return bool(record.valid) or not valid_only
@@ -98,27 +63,31 @@ def open_output(
         "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
         "top": plan.top, "beam_width": plan.beam, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
         **({"rows": engine.info.rows} if engine.info.rows else {}), **asdict(plan.sampling), **described,
+        **({SHARD: str(shard)} if shard else {}),
     }  # fmt: skip
-    file = FileOutput(out, formatter, keep, plan.top is not None, plan.warn)
+    file = FileOutput(out, formatter, keep, plan.top is not None, plan.warn, shard, blank)
     return file if file.open(settings, resume, rows) else None
 
 
 def run(
     rows: Iterable[Row],
-    plan: Plan,
+    plan: GenerationPlan,
     engine: Engine,
     output: StandardOutput | FileOutput,
     total: int | None,
     complete: Callable[[Record], Record],
+    shard: Shard | None,
 ) -> float:
-    """Write every record, each made complete just before; the seconds it took."""
+    """Write every record, each made complete just before; the seconds it took. `total`: how many rows the input has."""
     from logos_cli.pipeline.generate_records import generate_records
+    from logos_cli.records.shard import WHOLE
     from logos_cli.terminal.console import progress
 
     started = time.monotonic()
-    samples = plan.samples * total if total is not None else None
+    before = (shard or WHOLE).before
+    samples = plan.samples * before(total) if total is not None else None
     with progress(plan.task.name, samples, "answers") as bar:
-        bar.advance(output.done.row * plan.samples + output.done.samples)
+        bar.advance(before(output.done.row) * plan.samples + output.done.samples)
         for record in generate_records(output.watched(rows), plan, engine, output.done, output.samples):
             output.write(complete(record))
             bar.advance(1 if plan.top is None and not record.failed else plan.samples if (record.rank or 1) == 1 else 0)
@@ -126,20 +95,28 @@ def run(
     return time.monotonic() - started
 
 
-def summary(tally: Tally, before: int, seconds: float, blank: Blank) -> str:
+def summary(tally: Tally, before: int, seconds: float, blank: Blank, shard: Shard | None = None) -> str:
+    """The last line of a run: what it wrote, and how fast."""
+    if tally.rows == 0 and shard:
+        return f"no row of the input is in shard {shard}, no records"
+    parts = [*counts_told(tally, blank, before)]
+    if tally.rows:
+        done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
+        speed = done / max(seconds, 0.05)
+        parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
+    return "; ".join(parts)
+
+
+def counts_told(tally: Tally, blank: Blank, before: int = 0) -> Iterator[str]:
+    """What a run, or all its shards together, wrote and skipped."""
     from logos_cli.system.quantities import counted
     from logos_cli.terminal.rows_input import skipped
 
     if tally.rows == 0:
-        return "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")
-    parts = [counted(tally.rows, "row")]
-    if before:
-        parts[0] += f" ({before:,} of them before the resume)"
-    parts.append(f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid")
+        yield "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")
+        return
+    yield counted(tally.rows, "row") + (f" ({before:,} of them before the resume)" if before else "")
+    yield f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid"
     if tally.failed:
-        parts.append(f"{counted(tally.failed, 'row')} without an answer (see error)")
-    parts += skipped(blank)
-    done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
-    speed = done / max(seconds, 0.05)
-    parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
-    return "; ".join(parts)
+        yield f"{counted(tally.failed, 'row')} without an answer (see error)"
+    yield from skipped(blank)

@@ -13,6 +13,7 @@ from logos_cli.system.quantities import counted
 
 if TYPE_CHECKING:
     from logos_cli.records.record import Record
+    from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Row
     from logos_cli.structures.chains import Site
 
@@ -31,15 +32,15 @@ class PocketFiles:
         self.names: set[str] = set()
         self.written = self.without = 0
 
-    def kept(self, rows: Iterable[Row], done: int = 0) -> Iterator[Row]:
-        """The same rows. The first `done` have their files; names go by the order of the input, so that a resumed run gives
-        each the one it would have had."""
+    def kept(self, rows: Iterable[Row], done: int = 0, shard: Shard | None = None) -> Iterator[Row]:
+        """The same rows. The first `done` have their files, those of other shards get none here; names go by the order of the
+        input, so that a resumed run or a shard gives each the one it would have had."""
         for row in rows:
             name = re.sub(r"[^\w.+-]", "_", row.id) or "structure"
             if row.site is not None:
                 name = name if name not in self.names else f"{name}_{row.ordinal + 1}"
                 self.names.add(name)
-            if row.ordinal >= done:
+            if row.ordinal >= done and (shard is None or shard.has(row.ordinal)):
                 self.rows[row.ordinal] = row.site, name
             yield row
 
@@ -47,7 +48,7 @@ class PocketFiles:
         from logos_cli.structures.chains import frequencies_as_bfactors
 
         site, name = self.rows.pop(record.row, (None, ""))
-        if site is None or record.frequency is None:
+        if site is None or site.structure is None or record.frequency is None:
             self.without += 1
             return
         suffix, text = frequencies_as_bfactors(site, record.frequency)

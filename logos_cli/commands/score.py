@@ -64,6 +64,7 @@ def score(
         ),
     ] = None,
     limit: options.Limit = None,
+    shard: options.ShardOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no score.")] = False,
@@ -83,29 +84,31 @@ def score(
     Example: logos score vh.fasta --task antibody --mutants 97-106 --format csv
     """
     from logos_cli.chemistry.mutants import Mutations
+    from logos_cli.commands.shards import ScoredShard, scores_told, shard_of
     from logos_cli.engines.engine import EngineSettings
-    from logos_cli.pipeline.score_records import CHAINS, ScorePlan, score_records
+    from logos_cli.pipeline.run_options import check_scheme, check_spelling, check_structure_options
+    from logos_cli.pipeline.score_records import ScorePlan, score_records
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.records.score_record import ScoreFormatter
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.lines import Blank
-    from logos_cli.system.quantities import counted
-    from logos_cli.tasks.table import KNOWS_SMILES, task_named
+    from logos_cli.tasks.defaults import FORMED
+    from logos_cli.tasks.table import task_named
     from logos_cli.terminal.console import note, progress
     from logos_cli.terminal.model_word import open_model
-    from logos_cli.terminal.rows_input import look_ahead, none_answered, read_limited, skipped, total_rows
+    from logos_cli.terminal.rows_input import describe, look_ahead, none_answered, read_limited, total_rows
 
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
-    chosen = task_named(task or "ligand", form.value if form else None) if task or form else None
-    if mutants is not None and chosen is not None and chosen.name not in CHAINS:
+    chosen = task_named(task or FORMED, form.value if form else None) if task or form else None
+    if mutants is not None and chosen is not None and not chosen.mutates:
         raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
-    options.check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
-    options.check_spelling(chosen, as_written, KNOWS_SMILES)
-    if scheme and (chosen is None or chosen.name != "antibody"):
-        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    part = shard_of(shard, out, True)
+    check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
+    check_spelling(chosen, as_written, "answer")
+    check_scheme(chosen, scheme)
     numbered = scheme.value if scheme else None
     asked = Mutations.parse(mutants, numbered or "imgt") if mutants is not None else None
     plan = ScorePlan(chosen, asked, each_token, as_written, numbered)
@@ -113,31 +116,32 @@ def score(
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side if chosen else "", header=not no_header, each_copy=each_copy,
+        antibodies=chosen is not None and chosen.numbered,
     )  # fmt: skip
     blank = Blank(note=note)
-    rows, _ = look_ahead(read_limited(input, reading, limit, blank))
-    formatter = ScoreFormatter(format.value, each_token)
+    rows, _ = look_ahead(read_limited(input, reading, limit, blank, part))
+    formatter = ScoreFormatter(format.value, each_token, numbered is not None)
+    shared = ScoredShard(part, formatter)
     scored = failed = 0
     with written(out) as stream:
         engine = open_model(model, EngineSettings(device, threads, batch, note))
         started = time.monotonic()
         try:
             with progress("score", total_rows(input, reading, limit), "rows") as bar:
-                for record in score_records(rows, plan, engine):
-                    stream.write(formatter.lines(record))
+                for record in score_records(shared.own(rows), plan, engine):
+                    stream.write(shared.lines(record))
                     stream.flush()
                     scored, failed = scored + (record.error is None), failed + (record.error is not None)
                     bar.advance(record.mutant is None)
         finally:
             engine.close()
-    if not scored + failed:
-        note("no rows in the input, no scores")
-        return
-    told = [f"{counted(scored, 'sequence')} scored"]
-    told += [f"{failed:,} could not be (see error)"] if failed else []
-    note("; ".join([*told, *skipped(blank), f"{time.monotonic() - started:.1f} s"]))
-    if not scored:
-        raise ScoresFailed(none_answered(scored + failed, input, "score"))
+    if part and out is not None:
+        described = describe(input, limit, reading) | {"form": form.value if form else None, "format": format.value}
+        shared.sign(out, plan, engine.info, described, {"scored": scored, "failed": failed}, blank)
+    seconds = time.monotonic() - started
+    note("; ".join([*scores_told(scored, failed, blank, part), *([f"{seconds:.1f} s"] if scored + failed else [])]))
+    if not scored and failed and not part:
+        raise ScoresFailed(none_answered(failed, input, "score"))
     if strict and failed:
         raise ScoresFailed(f"{failed} of {scored + failed} sequences could not be scored (--strict)")
 

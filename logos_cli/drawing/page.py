@@ -7,9 +7,9 @@ from html import escape
 from itertools import groupby
 
 from logos_cli.drawing.canvas import SvgCanvas, nested
+from logos_cli.drawing.molecule_line import TALLEST
 from logos_cli.drawing.molecules import Undrawn, picture
 from logos_cli.drawing.parts import HEAT_LEFT, HEAT_WIDTH, LONGEST, block
-from logos_cli.drawing.schemes import TALLEST
 from logos_cli.drawing.sheet import (
     Card,
     Group,
@@ -18,10 +18,10 @@ from logos_cli.drawing.sheet import (
     Lines,
     Mark,
     Molecule,
+    MoleculeLine,
     Part,
     Ranking,
     Residues,
-    Scheme,
     Sheet,
 )
 
@@ -103,7 +103,7 @@ def article(card: Card) -> str:
 
 
 def shown(part: Part) -> str:
-    if isinstance(part, Scheme):
+    if isinstance(part, MoleculeLine):
         return f'<div class="scheme">{"".join(map(item, part.items))}</div>'
     if isinstance(part, Residues):
         return residues(part)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from logos_cli.drawing.canvas import Block, Canvas, fitted, measured, wrapped
-from logos_cli.drawing.schemes import scheme
+from logos_cli.drawing.molecule_line import molecule_line
 from logos_cli.drawing.sheet import (
     GREY,
     INK,
@@ -17,10 +17,10 @@ from logos_cli.drawing.sheet import (
     HeatMap,
     Legend,
     Lines,
+    MoleculeLine,
     Part,
     Ranking,
     Residues,
-    Scheme,
 )
 
 _SLOT, _TEN, _ROW = 9.4, 7.0, 21.0  # a residue's width, the gap after ten, the height of a line
@@ -31,8 +31,8 @@ HEAT_WIDTH, HEAT_HEIGHT, HEAT_LEFT = 20.0, 15.0, 18.0
 
 
 def block(part: Part, width: float) -> Block:
-    if isinstance(part, Scheme):
-        return scheme(part, width)
+    if isinstance(part, MoleculeLine):
+        return molecule_line(part, width)
     if isinstance(part, Residues):
         return residues(part, width)
     if isinstance(part, Lines):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # The light colours of benchmarks/report/html.py.
-INK, SOFT, RULE, GROUND, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#f5f7fa", "#ffffff"
+INK, SOFT, RULE, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#ffffff"
 BLUE, ORANGE, RED, GREY = "#2f6fde", "#d9730d", "#c2413b", "#e9ecf2"
 
 
@@ -21,7 +21,7 @@ class Molecule:
 
 
 @dataclass(frozen=True)
-class Scheme:
+class MoleculeLine:
     """Molecules in a line; the strings among them are signs, `+` and `→`."""
 
     items: tuple[Molecule | str, ...]
@@ -81,7 +81,7 @@ class Lines:
 
 
 Width = Literal["narrow", "wide", "full"]
-Part = Scheme | Residues | Legend | HeatMap | Ranking | Lines
+Part = MoleculeLine | Residues | Legend | HeatMap | Ranking | Lines
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from logos_cli.chemistry.alphabet import Grammar
-from logos_cli.engines.beam import Beams
 from logos_cli.engines.engine import EngineInfo, EngineSettings, Generation, Request, Work
 from logos_cli.engines.reading import CELLS, STREAMS, Blocks, Pair, Reader, Text, Windows, most_outputs
 from logos_cli.engines.requests import Requests
-from logos_cli.engines.sampling import Sampler, Sampling
-from logos_cli.engines.slots import FIXED_ROWS, PREFILL, ROWS_MIN, ROWS_STEP, Slots, Streams, fixed_rows, padded_rows
+from logos_cli.engines.samplers import Samplers
+from logos_cli.engines.sampling import Sampling
+from logos_cli.engines.slots import Slots
+from logos_cli.engines.streams import FIXED_ROWS, PREFILL, ROWS_MIN, ROWS_STEP, Streams, fixed_rows, padded_rows
 from logos_cli.errors import EngineError, UsageError
 from logos_cli.system.memory import available_bytes
 
@@ -96,9 +97,9 @@ class BatchingEngine(ABC):
         beam: int = 0,
     ) -> Iterator[Generation | None]:  # fmt: skip
         """Answers in the order in which they end. `single` decodes one answer at a time with one-row kernels."""
-        ends = frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
-        sampler = Sampler(sampling, self.info.threads, self.without_text)
-        queue, streams = Requests(requests), 1 if single else self.streams(max(self.batch, beam))
+        ends = self.stop_tokens(stops)
+        samplers = Samplers(self.info.threads, self.without_text)
+        queue, streams = Requests(requests, sampling, beam), 1 if single else self.streams(max(self.batch, beam))
         while True:
             try:
                 request = queue.look()
@@ -107,13 +108,14 @@ class BatchingEngine(ABC):
             if request is None:
                 yield None
                 continue
-            context = self._open(streams, self._cells(queue.longest(), sampling.max_tokens))
-            slots = (
-                Beams(context, beam, sampling.max_tokens, ends, self.info.context, self.work, self.without_text)
-                if beam
-                else Slots(context, sampler, sampling, ends, self.info.context, self.work)
-            )
-            yield from self._generations(slots, queue, streams, sampling.max_tokens)
+            prompt, most = queue.longest()
+            context = self._open(streams, self._cells(prompt, most))
+            slots = Slots(context, sampling, ends, self.info.context, self.work, samplers)
+            yield from self._generations(slots, queue, streams, most)
+
+    def stop_tokens(self, stops: Sequence[str] | None) -> frozenset[int]:
+        """Ids at which an answer ends: the tokenizer's own and the markers `stops`; none for None. Raises TokenizerError."""
+        return frozenset() if stops is None else self.end_tokens | {self.marker(name) for name in stops}
 
     @property
     def batch(self) -> int:
@@ -133,7 +135,7 @@ class BatchingEngine(ABC):
         """Memory that KV caches may be taken from; None where it cannot be read."""
         return available_bytes()
 
-    def _generations(self, slots: Slots | Beams, queue: Requests, streams: int, most: int) -> Iterator[Generation | None]:
+    def _generations(self, slots: Slots, queue: Requests, streams: int, most: int) -> Iterator[Generation | None]:
         """Answers to the requests of `queue` that the open context is right for."""
 
         def fits(request: Request) -> bool:
@@ -150,7 +152,7 @@ class BatchingEngine(ABC):
                 continue
             if done.tokens is not tokens:  # samples of one branch come one after the other
                 tokens, text = done.tokens, self.decode(done.tokens)
-            yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish)
+            yield Generation(done.row, done.sample, text, done.tokens, done.logprob, done.finish, done.asker)
 
     def _cells(self, prompt: int, max_tokens: int) -> int:
         """Stream length for prompts about this long, in whole 256s as llama.cpp's attention reads them."""

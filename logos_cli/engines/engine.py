@@ -45,13 +45,43 @@ class EngineInfo:
         return f"{self.name}@{self.fingerprint[:12]}"
 
 
+class Follower(Protocol):
+    """Who looks on while answers are drawn; called in the engine's thread, between steps."""
+
+    likeliest: int  # of the next tokens, which `drawn` hears of
+
+    def drawn(self, row: int, sample: int, token: int, logprob: float, likeliest: Sequence[tuple[int, float]]) -> None:
+        """A sample of a row has drawn `token`; its raw log-probability, and those of the likeliest tokens in its place."""
+        ...
+
+    def ended(self, tokens: Sequence[int]) -> bool:
+        """Whether an answer of these tokens ends here, although the last of them is no stop."""
+        ...
+
+
+@dataclass(eq=False)
+class Asker:
+    """Who waits for answers, where several share an engine. No longer `wanted`: its slots are free before the next step."""
+
+    wanted: bool = True
+    follower: Follower | None = None
+
+
 @dataclass(frozen=True)
 class Request:
-    """One prompt and which of its samples are wanted; (`row`, sample number) seeds each."""
+    """One prompt and which of its samples are wanted; (`row`, sample number) seeds each.
+
+    `sampling`, `stops` (ids at which an answer ends) and `beam` are this request's own, where not those of the call: what is
+    drawn for it is the same whatever its neighbours are drawn with. `asker` comes back with each answer.
+    """
 
     row: int
     tokens: tuple[int, ...]
     samples: Sequence[int]
+    sampling: Sampling | None = None
+    stops: frozenset[int] | None = None
+    beam: int = 0
+    asker: Asker | None = field(default=None, compare=False)
 
 
 NO_NUMBERS = "no numbers"
@@ -62,7 +92,9 @@ NOT_NUMBERS = "the model's logits are not numbers (NaN or infinity); if many row
 @dataclass(frozen=True)
 class Generation:
     """One answer. `logprob` is natural, summed over `tokens` (the stop token included), from raw logits. `finish` is
-    `stop`, `length`, or `NO_NUMBERS` where the logits after `tokens` were NaN or infinite: all other answers go on."""
+    `stop`, `length`, or `NO_NUMBERS` where the logits after `tokens` were NaN or infinite: all other answers go on.
+    `error` says why a prompt gets no answer at all. `unknown` are those of `tokens` and `logprob` that a server does not tell
+    and that mean nothing then."""
 
     row: int
     sample: int
@@ -70,6 +102,9 @@ class Generation:
     tokens: tuple[int, ...]
     logprob: float
     finish: str
+    asker: Asker | None = field(default=None, compare=False, repr=False)
+    error: str | None = None
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -113,7 +148,8 @@ class Engine(Protocol):
     ) -> Iterator[Generation | None]:  # fmt: skip
         """Answers as they end. A None among the requests comes back as None at once: a moment for the caller to act, and
         that no request is there yet. With `stops` None only `max_tokens` ends an answer, for measuring. With `beam` nothing
-        is drawn: a request's answers are those of a beam search of that width, the likeliest first, as many as its samples."""
+        is drawn: a request's answers are those of a beam search of that width, the likeliest first, as many as its samples.
+        A request may have settings of its own."""
         ...
 
     def score(self, prompt: Sequence[int], continuation: Sequence[int]) -> npt.NDArray[np.float32]:

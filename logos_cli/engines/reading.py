@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from logos_cli.engines.sampling import log_sum_exp
-from logos_cli.engines.slots import PREFILL, ROWS_STEP, padded_rows
+from logos_cli.engines.logits import log_sum_exp
+from logos_cli.engines.streams import PREFILL, ROWS_STEP, padded_rows
 from logos_cli.errors import EngineError
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from enum import Enum
 
 from logos_cli.engines.engine import Request
+from logos_cli.engines.sampling import Sampling
 
 # Samples of a request that are answered as one tree: more share little more, and their records, which leave in order, wait.
 SHEAF = 128
@@ -21,10 +22,12 @@ class _End(Enum):
 
 
 class Requests:
-    """`requests` may give None where none is there at the moment."""
+    """`requests` may give None where none is there at the moment; those without settings of their own get `sampling` and
+    `beam`."""
 
-    def __init__(self, requests: Iterable[Request | None]) -> None:
-        self.rest = iter(requests)
+    def __init__(self, requests: Iterable[Request | None], sampling: Sampling, beam: int = 0) -> None:
+        self.rest = (replace(one, beam=beam) if beam and one else one for one in requests)
+        self.sampling = sampling
         self.first: deque[Request] = deque()  # looked at, and next
         self.late: deque[Request] = deque()  # too long for the open context, next when it is closed
         self.passed = 0
@@ -39,9 +42,10 @@ class Requests:
             self.first.append(request)
         return self.first[0]
 
-    def longest(self) -> int:
-        """Tokens of the longest prompt among those looked at."""
-        return max(len(request.tokens) for request in self.first)
+    def longest(self) -> tuple[int, int]:
+        """Tokens of the longest prompt among those looked at, and of the longest answer that any request may ask for."""
+        most = [request.sampling.max_tokens for request in self.first if request.sampling]
+        return max(len(request.tokens) for request in self.first), max([self.sampling.max_tokens, *most])
 
     def fitting(
         self, fits: Callable[[Request], bool], better: Callable[[Request], bool], idle: Callable[[], bool]

@@ -6,10 +6,12 @@ log-probability of a drawn token comes from the raw logits, before all four.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from logos_cli.engines.logits import blocks, largest, log_sum_exp
 from logos_cli.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
 
 
 BEAM_MOST = 128  # hypotheses of a beam search
-_GROUP = 64  # values at most whose maximum is looked at first, when the largest are sought
-_SMALL = 4096  # values of a row, of which the largest are found faster without
-_BLOCK = 1 << 15  # logits looked at together
 _PARALLEL = 1 << 19  # logits that are worth a second thread: below, handing over costs what it gains
 _NUCLEUS = 64  # ids that most nuclei have room in
 _SORTED = 512  # ids of a vocabulary that is sorted whole
@@ -56,6 +55,20 @@ class Sampling:
         for name, good in checks.items():
             if not good:
                 raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is out of range")
+
+    @property
+    def shape(self) -> Shape:
+        """What a distribution is shaped by, which many requests may have in common."""
+        return Shape(self.temperature, self.top_k, self.top_p, self.repetition_penalty)
+
+
+class Shape(NamedTuple):
+    """What `Sampling` does to a distribution."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
 
 
 @dataclass(frozen=True)
@@ -90,76 +103,23 @@ def uniforms(seed: int, row: int, sample: int, count: int) -> Doubles:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, row, sample]))).random(count)
 
 
-def log_sum_exp(logits: Floats) -> Doubles:
-    """log Σ exp over the last axis of `logits` [B, V], each row by itself."""
-    import numpy as np
+@cache
+def helpers(count: int) -> ThreadPoolExecutor:
+    """Threads that help with large draws, the same for all samplers."""
+    from concurrent.futures import ThreadPoolExecutor
 
-    found = np.empty(len(logits), np.float64)
-    scratch: Floats | None = None
-    with np.errstate(invalid="ignore"):  # a row with infinities becomes NaN, which the caller looks for
-        for start, stop in _blocks(logits):
-            block = logits[start:stop]
-            scratch = np.empty_like(block) if scratch is None else scratch[: stop - start]
-            top = block.max(axis=1)
-            np.exp(np.subtract(block, top[:, None], out=scratch), out=scratch)
-            found[start:stop] = np.log(scratch.sum(axis=1).astype(np.float64)) + top
-    return found
-
-
-def _blocks(logits: Floats) -> Iterator[tuple[int, int]]:
-    """Rows to look at together: one of a large vocabulary, whose temporaries then stay in a core's cache, many of a small
-    one, which saves calls."""
-    rows, vocabulary = logits.shape
-    step = max(1, _BLOCK // vocabulary)
-    return ((start, min(start + step, rows)) for start in range(0, rows, step))
-
-
-def largest(logits: Floats, k: int) -> Ints:
-    """Ids [B, k] of the k largest logits of each row, in descending order (ties: the smaller id first)."""
-    import numpy as np
-
-    rows, vocabulary = logits.shape
-    if rows > 1 and k < vocabulary <= _SMALL:
-        floors = np.partition(logits, vocabulary - k, axis=1)[:, vocabulary - k]
-        _, ids = np.nonzero(logits >= floors[:, None])
-        if len(ids) == rows * k:  # no row has more, for a tie at its floor
-            found: Ints = ids.reshape(rows, k)
-            order = np.argsort(-np.take_along_axis(logits, found, axis=1), axis=1, kind="stable")
-            return np.take_along_axis(found, order, axis=1)
-    return np.stack([_largest_of_row(row, k) for row in logits])
-
-
-def _largest_of_row(row: npt.NDArray[np.float32], k: int) -> Ints:
-    """Two passes: the k-th largest of the maxima of strided groups is a floor that at least k values reach, so the exact
-    selection sees some dozens of values instead of a 128,000-token vocabulary."""
-    import numpy as np
-
-    size = min(_GROUP, len(row) // (4 * k + 1))
-    if size >= _GROUP // 8:
-        groups = len(row) // size
-        best = row[: groups * size].reshape(size, groups).max(axis=0)
-        floor = np.partition(best, groups - k)[groups - k]
-        members = (np.flatnonzero(best >= floor) + np.arange(size)[:, None] * groups).ravel()
-        members = np.concatenate([members, np.arange(groups * size, len(row))])
-        ids = members[row[members] >= floor]
-    elif k < len(row):
-        ids = np.flatnonzero(row >= np.partition(row, len(row) - k)[len(row) - k])
-    else:
-        ids = np.arange(len(row))
-    found: Ints = ids[np.lexsort((ids, -row[ids]))[:k]]
-    return found
+    return ThreadPoolExecutor(count)
 
 
 class Sampler:
     """Draws tokens from the logits [B, V] of B slots, one or more from each. A row's draws depend on that row alone."""
 
-    def __init__(self, settings: Sampling, threads: int = 1, without_text: Sequence[int] = ()) -> None:
+    def __init__(self, settings: Sampling | Shape, threads: int = 1, without_text: Sequence[int] = ()) -> None:
         """`without_text`: ids that are never drawn, since no token belongs to them."""
         import numpy as np
 
         self.settings, self.threads = settings, threads
         self.without_text = np.array(without_text, np.int64)
-        self._pool: ThreadPoolExecutor | None = None
 
     def draw(self, logits: Floats, seen: Sequence[Ints], u: Doubles, rows: Ints | None = None) -> tuple[Ints, Floats]:
         """Tokens [S] and their raw log-probabilities [S], sample s from row `rows[s]`, ascending (None: from row s).
@@ -175,17 +135,13 @@ class Sampler:
         parts = min(self.threads, len(logits)) if logits.size >= _PARALLEL else 1
         if parts == 1:
             return self._draw(logits, seen, u, rows)
-        if self._pool is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._pool = ThreadPoolExecutor(self.threads - 1)
         edges = np.linspace(0, len(logits), parts + 1).astype(int).tolist()
         cuts = np.searchsorted(rows, edges).tolist()
         work = [
             (logits[a:b], seen[a:b], u[c:d], rows[c:d] - a)
             for a, b, c, d in zip(edges, edges[1:], cuts, cuts[1:], strict=False)
         ]
-        others = [self._pool.submit(self._draw, *one) for one in work[1:]]
+        others = [helpers(self.threads - 1).submit(self._draw, *one) for one in work[1:]]
         try:
             found = [self._draw(*work[0])]
         finally:
@@ -225,7 +181,7 @@ class Sampler:
             ids, weights = self._likeliest(logits, min(settings.top_k or vocabulary, vocabulary))
             return self._picked(ids, weights, weights.sum(axis=1), u, rows)
         tokens = np.empty(len(u), np.int64)
-        for start, stop in _blocks(logits):
+        for start, stop in blocks(logits):
             first, last = np.searchsorted(rows, (start, stop)).tolist()
             tokens[first:last] = self._from_all(logits[start:stop], u[first:last], rows[first:last] - start)
         return tokens

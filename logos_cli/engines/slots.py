@@ -15,63 +15,27 @@ And one that keeps it fast: live slots have ids 0 … L-1 without holes, else th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from logos_cli.engines.engine import Request, Work
-from logos_cli.engines.sampling import Sampler, Sampling
+from logos_cli.engines.beam import Hypothesis, Search
+from logos_cli.engines.engine import Follower, Request, Work
+from logos_cli.engines.logits import likeliest_tokens
+from logos_cli.engines.places import Places
+from logos_cli.engines.samplers import Samplers
+from logos_cli.engines.sampling import Sampling
+from logos_cli.engines.streams import Streams
 from logos_cli.engines.tree import Branch, Finished, Fork, Tree
+from logos_cli.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ROWS_MIN, ROWS_STEP = 8, 4
-FIXED_ROWS = (32, 64, 128, 256)  # llama.cpp takes 256 sequences at most
 TREES_PART = 4  # slots for each request at work, before free ones are given to requests that have begun
 PROMPT_COST = 2  # rows of a step that a token of a prompt takes the time of, at most: a call of its own costs too
-PREFILL = 512  # prompt tokens a call; fixed, since the split of a prompt changes the last bits of its cache
-
-
-def prefill_spans(length: int, piece: int = PREFILL) -> Iterator[tuple[int, int]]:
-    """How a prompt is cut: a function of its length alone, and never into a last piece of one token.
-
-    llama.cpp decodes a lone token over a long cache by dividing the cache among its threads, and the sum then depends
-    on their number.
-    """
-    start = 0
-    while start < length:
-        stop = min(start + piece, length)
-        if length - stop == 1:
-            stop -= 1
-        yield start, stop
-        start = stop
-
-
-class Streams(Protocol):
-    """`streams` KV streams of up to `cells` tokens each, and the model that writes them."""
-
-    streams: int
-    cells: int
-    fixed_rows: bool  # a step decodes all streams, whatever lives on them
-
-    def prefill(self, stream: int, tokens: Sequence[int]) -> list[npt.NDArray[np.float32]]:
-        """Replace `stream` by `tokens`; the logits [1, V] after the last of them, in a list of one."""
-        ...
-
-    def step(self, tokens: npt.NDArray[np.int32], positions: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """Decode token b in stream b for b < len(tokens); logits [B, V], valid until the next call."""
-        ...
-
-    def trim(self, stream: int, length: int) -> None:
-        """Keep the first `length` tokens of a stream."""
-        ...
-
-    def copy(self, source: int, target: int) -> None:
-        """Make stream `target` a copy of `source`."""
-        ...
 
 
 class _End(Enum):
@@ -81,33 +45,9 @@ class _End(Enum):
 _END = _End.END
 
 
-def padded_rows(live: int) -> int:
-    """How many rows to decode so that `live` of them come out as they always do."""
-    return max(ROWS_MIN, -(-live // ROWS_STEP) * ROWS_STEP)
-
-
-def rows_of_step(context: Streams, live: int) -> int:
-    """How many rows of `context` a step decodes when `live` of its streams are at work."""
-    if context.fixed_rows or context.streams < ROWS_MIN:
-        return context.streams
-    return padded_rows(live)
-
-
-def fixed_rows(batch: int) -> int:
-    """How many rows every step decodes where the kernels depend on it, for up to `batch` answers at once."""
-    return next((rows for rows in FIXED_ROWS if rows >= batch), FIXED_ROWS[-1])
-
-
-@dataclass
-class _Slot:
-    """One stream at work: its branch, and forks of that branch that the stream holds, the longest shared beginning last."""
-
-    branch: Branch
-    forks: list[Fork] = field(default_factory=list)
-
-    @property
-    def ended(self) -> bool:
-        return not self.branch.samples
+def unwanted(request: Request) -> bool:
+    """Whether nobody waits for its answers any more."""
+    return request.asker is not None and not request.asker.wanted
 
 
 class Slots:
@@ -115,41 +55,36 @@ class Slots:
 
     A slot whose branch has ended goes on with the last of its own forks: its stream is trimmed, nothing is copied or
     decoded again. So every row decoded is a beginning that no other row had. A slot without forks takes a new request, or
-    a fork of the oldest one by copying a stream that holds it.
+    a fork of the oldest one by copying a stream that holds it. A beam begins when as many slots are free as it is wide, and
+    keeps them until it ends.
     """
 
     def __init__(
-        self, context: Streams, sampler: Sampler, sampling: Sampling, stops: frozenset[int], limit: int, work: Work
+        self, context: Streams, sampling: Sampling, stops: frozenset[int], limit: int, work: Work, samplers: Samplers
     ) -> None:
-        """`limit` is the model's context, prompt included; `work` is added to."""
-        import numpy as np
-
-        self.context, self.sampler, self.sampling, self.stops = context, sampler, sampling, stops
+        """`sampling` and `stops` are for requests that have none of their own; `limit` is the model's context, prompt
+        included; `work` is added to."""
+        self.context, self.samplers, self.sampling, self.stops = context, samplers, sampling, stops
         self.limit, self.work = limit, work
         # Requests at work before free slots help old ones rather than take new ones: a copy costs more than a prompt
         # that has to be read anyway, but what is begun should be ended, so that records leave in order.
         self.few = max(1, context.streams // TREES_PART)
-        self.slots: list[_Slot] = []  # slot b is stream b: no holes in a step
-        self.trees: list[Tree] = []  # that have unfinished samples, the oldest first
+        self.places = Places(context, work)
+        self.trees: list[Tree | Search] = []  # that have unfinished samples, the oldest first
         self.begun = 0
-        # The logits after each prompt that a live stream holds: every sample draws its first token from them.
-        self.first: dict[tuple[int, ...], npt.NDArray[np.float32]] = {}
-        self.held: list[tuple[int, ...] | None] = [None] * context.streams  # the prompt that a stream begins with
         self.waiting: Request | None = None
         self.credit = 0  # rows that steps before the first request's end have left unused
-        self.tokens = np.zeros(context.streams, np.int32)
-        self.positions = np.zeros(context.streams, np.int32)
 
     def budget(self, request: Request) -> int:
         """Tokens an answer may have: the setting, or what the model's context leaves."""
-        return min(self.sampling.max_tokens, self.limit - len(request.tokens))
+        return min((request.sampling or self.sampling).max_tokens, self.limit - len(request.tokens))
 
     def finished(self, jobs: Iterable[Request | None]) -> Iterator[Finished | None]:
         """Answers as they end; None whenever the jobs give None, which also means that none is there now."""
         queue = iter(jobs)
         while True:
             yield from self._fill(queue)
-            if not self.slots:
+            if not self.places.slots:
                 return
             yield from self._step()
 
@@ -157,9 +92,10 @@ class Slots:
 
     def _fill(self, queue: Iterator[Request | None]) -> Iterator[Finished | None]:
         """Give free slots work; those that get none are closed."""
+        self._leave_unwanted()
         asking = True
-        while (place := self._vacancy()) is not None:
-            source = self._oldest_fork()
+        while self._room() > 0:
+            place, source = self.places.vacancy(), self._oldest_fork()
             if source is not None and (len(self.trees) >= self._few() or not asking):
                 self._take_over(place, *source)
                 continue
@@ -171,19 +107,28 @@ class Slots:
             elif job is None:
                 yield None
                 asking = not self.trees
+            elif unwanted(job):
+                self.waiting = None
             elif self._must_wait(job):
                 self.waiting, asking = job, False
             else:
                 self.waiting = None
                 yield from self._begin(place, job)
-        self._close_holes()
+        self.places.close_holes()
 
-    def _vacancy(self) -> int | None:
-        """The first slot that is free."""
-        for place, slot in enumerate(self.slots):
-            if slot.ended:
-                return place
-        return len(self.slots) if len(self.slots) < self.context.streams else None
+    def _leave_unwanted(self) -> None:
+        """Free the slots of requests whose answers nobody waits for any more."""
+        left = [tree for tree in self.trees if unwanted(tree.request)]
+        for slot in self.places.slots if left else ():
+            if slot.work.tree in left:
+                slot.work.leave()
+                slot.forks.clear()
+        self.trees = [tree for tree in self.trees if tree not in left]
+
+    def _room(self) -> int:
+        """How many streams no request has, or may come to need for its beam."""
+        branches = sum(isinstance(slot.work, Branch) and not slot.work.ended for slot in self.places.slots)
+        return self.context.streams - branches - sum(tree.width for tree in self.trees if isinstance(tree, Search))
 
     def _few(self) -> int:
         """Nothing hinders the very first request, so that the first record comes as early as it can."""
@@ -193,9 +138,16 @@ class Slots:
         return bool(self.trees) and self.trees[0].order == 0
 
     def _must_wait(self, request: Request) -> bool:
-        """Whether reading its prompt now would make the first record late: until then, prompts are read only in place of
-        rows that the steps so far had room for."""
-        if not self._first_runs() or request.tokens in self.first:
+        """Whether there is no room for its beam, or reading its prompt now would make the first record late: until then,
+        prompts are read only in place of rows that the steps so far had room for."""
+        if request.beam > self.context.streams:
+            raise EngineError(
+                f"memory is short for a beam of {request.beam} answers, it has room for {self.context.streams}; lower "
+                "--beam-width or --max-tokens"
+            )
+        if request.beam > self._room():
+            return True
+        if not self._first_runs() or request.tokens in self.places.first:
             return False
         cost = PROMPT_COST * len(request.tokens)
         if self.credit < cost:
@@ -205,117 +157,114 @@ class Slots:
 
     def _oldest_fork(self) -> tuple[int, Fork] | None:
         """The fork of the oldest request on which most samples wait, and the slot that holds it."""
-        holding = [(slot.branch.tree.order, place) for place, slot in enumerate(self.slots) if slot.forks]
+        holding = [(slot.work.tree.order, place) for place, slot in enumerate(self.places.slots) if slot.forks]
         if not holding:
             return None
         oldest, _ = min(holding)
-        forks = [(place, fork) for order, place in holding if order == oldest for fork in self.slots[place].forks]
+        forks = [(place, fork) for order, place in holding if order == oldest for fork in self.places.slots[place].forks]
         return max(forks, key=lambda one: (len(one[1].samples), -one[1].length))
 
     def _take_over(self, place: int, source: int, fork: Fork) -> None:
         """A fork of slot `source` goes on in slot `place`."""
-        slot = self.slots[source]
+        slot = self.places.slots[source]
         slot.forks.remove(fork)
-        self._copy(source, place)
-        self._resume(place, _Slot(slot.branch.at(fork)))
-
-    def _resume(self, place: int, slot: _Slot) -> None:
-        """Trim the stream to what the slot's branch had drawn before its last token, which is decoded next."""
-        branch = slot.branch
-        length = len(branch.tree.request.tokens) + len(branch.tokens) - 1
-        self.context.trim(place, length)
-        self.tokens[place], self.positions[place] = branch.tokens[-1], length
-        self._put(place, slot)
-
-    def _put(self, place: int, slot: _Slot) -> None:
-        if place == len(self.slots):
-            self.slots.append(slot)
-        else:
-            self.slots[place] = slot
-
-    def _copy(self, source: int, target: int) -> None:
-        self.context.copy(source, target)
-        self.held[target] = self.held[source]
-        self.work.copies += 1
+        self.places.copy(source, place)
+        self.places.resume(place, slot, fork)
 
     def _begin(self, place: int, request: Request) -> Iterator[Finished]:
-        """A new request: the stream to the end of its prompt, and the first token of each sample."""
-        tree = Tree(request, self.budget(request), self.sampling, self.stops, self.begun)
+        """A new request: the stream to the end of its prompt, and the first token of each sample or hypothesis."""
+        budget, stops = self.budget(request), self.stops if request.stops is None else request.stops
+        self.places.read_prompt(place, request.tokens, {tree.request.tokens for tree in self.trees})
         self.begun += 1
-        self.trees.append(tree)
-        self._read_prompt(place, request.tokens)
-        self._put(place, _Slot(tree.root()))
-        self.positions[place] = len(request.tokens)
-        yield from self._draw(self.first[request.tokens][None], [place])
-
-    def _read_prompt(self, place: int, prompt: tuple[int, ...]) -> None:
-        """The stream may hold the prompt already, or another one; else it is read."""
-        if prompt in self.first and prompt in self.held:
-            if self.held[place] != prompt:
-                self._copy(self.held.index(prompt), place)
-            self.context.trim(place, len(prompt))
+        if request.beam:
+            search = Search(request, request.beam, budget, stops, self.begun - 1)
+            self.trees.append(search)
+            self.places.put(place, search.beam[0])
+            yield from self._grow(self.places.first[request.tokens][None].copy(), [place])
             return
-        live = {tree.request.tokens for tree in self.trees}
-        self.first = {tokens: logits for tokens, logits in self.first.items() if tokens in live}
-        self.first[prompt] = self.context.prefill(place, prompt)[-1][0]
-        self.held[place] = prompt
-        self.work.prompt_tokens += len(prompt)
-
-    def _close_holes(self) -> None:
-        """The last slot that has work moves into the first that has none."""
-        for place in range(len(self.slots)):
-            while self.slots and self.slots[-1].ended:
-                self.slots.pop()
-            last = len(self.slots) - 1
-            if place >= last:
-                return
-            if self.slots[place].ended:
-                self._copy(last, place)
-                self.slots[place] = self.slots.pop()
-                self.tokens[place], self.positions[place] = self.tokens[last], self.positions[last]
+        tree = Tree(request, budget, request.sampling or self.sampling, stops, self.begun - 1)
+        self.trees.append(tree)
+        self.places.put(place, tree.root())
+        yield from self._draw(self.places.first[request.tokens][None], [place])
 
     # Decoding
 
     def _step(self) -> Iterator[Finished]:
-        live = len(self.slots)
-        rows = rows_of_step(self.context, live)
-        for pad in range(live, rows):
-            self.context.trim(pad, 0)
-            self.held[pad] = None
-        self.tokens[live:rows] = self.tokens[0]
-        self.positions[live:rows] = 0
-        logits = self.context.step(self.tokens[:rows], self.positions[:rows])
-        self.positions[:live] += 1
-        self.work.steps += 1
-        self.work.rows += live
-        self.work.padding += rows - live
+        logits = self.places.step()
+        slots = self.places.slots
         if self._first_runs():
-            self.credit += self.context.streams - live
-        yield from self._draw(logits[:live], range(live))
+            self.credit += self.context.streams - len(slots)
+        beams = [place for place, slot in enumerate(slots) if isinstance(slot.work, Hypothesis)]
+        if not beams:
+            yield from self._draw(logits, range(len(slots)))
+            return
+        grown = logits[beams]
+        if len(beams) < len(slots):
+            draws = [place for place, slot in enumerate(slots) if isinstance(slot.work, Branch)]
+            yield from self._draw(logits[draws], draws)
+        yield from self._grow(grown, beams)
 
     def _draw(self, logits: npt.NDArray[np.float32], places: Sequence[int]) -> Iterator[Finished]:
         """The next token of every sample on the slots `places`, from their `logits` [B, V]."""
         import numpy as np
 
-        slots = [self.slots[place] for place in places]
-        counts = [len(slot.branch.samples) for slot in slots]
-        u = np.array([number for slot in slots for number in slot.branch.randoms()])
-        seen = [slot.branch.seen.ids for slot in slots if slot.branch.seen is not None]
-        drawn, raw = self.sampler.draw(logits, seen, u, np.repeat(np.arange(len(slots)), counts))
+        slots = [self.places.slots[place] for place in places]
+        branches = [slot.work for slot in slots if isinstance(slot.work, Branch)]
+        counts = [len(branch.samples) for branch in branches]
+        u = np.array([number for branch in branches for number in branch.randoms()])
+        seen = [branch.seen.ids if branch.seen else None for branch in branches]
+        shapes = [branch.tree.sampling.shape for branch in branches]
+        drawn, raw = self.samplers.draw(shapes, logits, seen, u, counts)
         tokens, logprobs = drawn.tolist(), raw.tolist()
         self.work.tokens += len(tokens)
         start = 0
         ended: list[Finished] = []
-        for place, slot, count in zip(places, slots, counts, strict=True):
-            forks, done = slot.branch.part(tokens[start : start + count], logprobs[start : start + count])
-            start += count
+        for row, (place, slot, branch) in enumerate(zip(places, slots, branches, strict=True)):
+            stop = start + counts[row]
+            if branch.tree.follower:
+                self._tell(branch, branch.tree.follower, tokens[start:stop], logprobs[start:stop], logits[row])
+            forks, done = branch.part(tokens[start:stop], logprobs[start:stop])
+            start = stop
             slot.forks += forks
             ended += done
-            if slot.ended and slot.forks:
-                fork = slot.forks.pop()
-                self._resume(place, _Slot(slot.branch.at(fork), slot.forks))
-            elif not slot.ended:
-                self.tokens[place] = slot.branch.tokens[-1]
+            if branch.ended and slot.forks:
+                self.places.resume(place, slot, slot.forks.pop(), slot.forks)
+            elif not branch.ended:
+                self.places.tokens[place] = branch.tokens[-1]
         if ended:
             self.trees = [tree for tree in self.trees if tree.unfinished]
         yield from ended
+
+    def _tell(
+        self, branch: Branch, follower: Follower, tokens: list[int], logprobs: list[float], logits: npt.NDArray[np.float32]
+    ) -> None:
+        """Let who looks on hear what each sample of `branch` has drawn from `logits` [V], unless these are no numbers."""
+        best: Sequence[tuple[int, float]] | None = ()
+        if follower.likeliest:
+            best = likeliest_tokens(logits[None].copy(), follower.likeliest, self.samplers.without_text)[0]
+        if best is not None and not math.isnan(logprobs[0]):
+            row = branch.tree.request.row
+            for sample, token, logprob in zip(branch.samples, tokens, logprobs, strict=True):
+                follower.drawn(row, sample.number, token, logprob, best)
+
+    def _grow(self, logits: npt.NDArray[np.float32], places: Sequence[int]) -> Iterator[Finished]:
+        """The next beams of the searches on the slots `places`, from their `logits` [B, V]."""
+        at: dict[Branch | Hypothesis, int] = {self.places.slots[place].work: row for row, place in enumerate(places)}
+        searches = list(dict.fromkeys(one.tree for one in at if isinstance(one, Hypothesis)))
+        widest = max(search.width for search in searches)
+        if logits.shape[1] < widest:
+            raise UsageError(f"--beam-width {widest} is more than the {logits.shape[1]} tokens of the vocabulary")
+        found = likeliest_tokens(logits, widest, self.samplers.without_text)
+        for search in searches:
+            live = search.live
+            rows = [at[one] for one in live]
+            likeliest = [tokens[: search.width] for row in rows if (tokens := found[row]) is not None]
+            for one in live:
+                one.leave()
+            if len(likeliest) < len(live):
+                search.give_up()
+            else:
+                self.places.settle([(places[rows[origin]], one) for origin, one in search.grow(likeliest)])
+            if not search.live:
+                self.trees.remove(search)
+                yield from search.finished()

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.engines.engine import NO_NUMBERS, EngineInfo, EngineSettings, Generation, Request, Work
+from logos_cli.engines.logits import log_sum_exp
 from logos_cli.engines.reading import Pair, Text
-from logos_cli.engines.sampling import Sampler, Sampling, log_sum_exp, uniforms
+from logos_cli.engines.sampling import Sampler, Sampling, uniforms
 from logos_cli.errors import CheckpointError, EngineError, MissingDependency
 from logos_cli.models.checkpoint import Checkpoint
 from logos_cli.models.tokens import Tokens
@@ -60,9 +61,11 @@ class TorchEngine:
         if settings.threads:
             self.torch.set_num_threads(settings.threads)
         try:
-            self.model = transformers.LlamaForCausalLM.from_pretrained(
-                path, dtype=self.torch.float32, local_files_only=True, use_safetensors=True
-            ).to(self.device)
+            self.model = (
+                getattr(transformers, checkpoint.config.architecture.hf_class)
+                .from_pretrained(path, dtype=self.torch.float32, local_files_only=True, use_safetensors=True)
+                .to(self.device)
+            )
         except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: transformers cannot load it ({str(error).splitlines()[0][:200]})") from error
         self.model.eval()
@@ -141,18 +144,19 @@ class TorchEngine:
         self, requests: Iterable[Request | None], sampling: Sampling, stops: Sequence[str] | None, single: bool = False,
         beam: int = 0,
     ) -> Iterator[Generation | None]:  # fmt: skip
-        if beam:
-            raise EngineError(
-                f"{self.path}: a checkpoint has no beam search; convert it first: logos convert {self.path} -o m.gguf"
-            )
         ends = frozenset() if stops is None else self.tokens.ends | {self.marker(name) for name in stops}
         for request in requests:
             if request is None:
                 yield None
                 continue
+            if beam or request.beam:
+                raise EngineError(
+                    f"{self.path}: a checkpoint has no beam search; convert it first: logos convert {self.path} -o m.gguf"
+                )
+            settings, stop = request.sampling or sampling, ends if request.stops is None else request.stops
             batch = self.settings.batch or 32
             for first in range(0, len(request.samples), batch):
-                yield from self._write(request, request.samples[first : first + batch], sampling, ends)
+                yield from self._write(request, request.samples[first : first + batch], settings, stop)
 
     def _write(
         self, request: Request, samples: Sequence[int], sampling: Sampling, ends: frozenset[int]
@@ -189,7 +193,8 @@ class TorchEngine:
         self.work.prompt_tokens += len(request.tokens)
         for answer in answers:
             written = tuple(answer.tokens)
-            yield Generation(request.row, answer.sample, self.tokens.decode(written), written, answer.logprob, answer.finish)
+            text = self.tokens.decode(written)
+            yield Generation(request.row, answer.sample, text, written, answer.logprob, answer.finish, request.asker)
 
     def _forward(self, ids: Any, cache: Any, **options: Any) -> Any:
         try:

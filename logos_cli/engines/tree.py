@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logos_cli.engines.engine import NO_NUMBERS, Request
+from logos_cli.engines.engine import NO_NUMBERS, Asker, Request
 from logos_cli.engines.sampling import Sampling, uniforms
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Finished:
     tokens: tuple[int, ...]
     logprob: float
     finish: str
+    asker: Asker | None = None
 
 
 class Sample:
@@ -46,21 +47,25 @@ class Tree:
 
     def __init__(self, request: Request, budget: int, sampling: Sampling, stops: frozenset[int], order: int) -> None:
         self.request, self.budget, self.stops, self.order = request, budget, stops, order
-        self.seed, self.penalized = sampling.seed, sampling.repetition_penalty != 1
+        self.sampling, self.penalized = sampling, sampling.repetition_penalty != 1
+        self.follower = request.asker.follower if request.asker else None
         self.unfinished = len(request.samples)
 
     def root(self) -> Branch:
         """All samples before their first token."""
         count = min(self.budget, FIRST_RANDOMS)
-        samples = [Sample(n, uniforms(self.seed, self.request.row, n, count)) for n in self.request.samples]
+        samples = [Sample(n, uniforms(self.sampling.seed, self.request.row, n, count)) for n in self.request.samples]
         return Branch(self, samples, [], 0.0)
 
-    def ending(self, token: int, length: int) -> str:
-        """How an answer of `length` tokens ends with `token`; nothing if it goes on."""
-        return "stop" if token in self.stops else "length" if length >= self.budget else ""
+    def ending(self, before: Sequence[int], token: int) -> str:
+        """How an answer of the tokens `before` ends with `token`; nothing if it goes on."""
+        if token in self.stops or (self.follower and self.follower.ended((*before, token))):
+            return "stop"
+        return "length" if len(before) + 1 >= self.budget else ""
 
     def finished(self, samples: Iterable[Sample], tokens: tuple[int, ...], logprob: float, finish: str) -> list[Finished]:
-        done = [Finished(self.request.row, sample.number, tokens, logprob, finish) for sample in samples]
+        request = self.request
+        done = [Finished(request.row, sample.number, tokens, logprob, finish, request.asker) for sample in samples]
         self.unfinished -= len(done)
         return done
 
@@ -90,7 +95,7 @@ class Branch:
         place, tree = len(self.tokens), self.tree
         if place == FIRST_RANDOMS:
             for sample in self.samples:
-                sample.randoms = uniforms(tree.seed, tree.request.row, sample.number, tree.budget)
+                sample.randoms = uniforms(tree.sampling.seed, tree.request.row, sample.number, tree.budget)
         return [sample.randoms[place] for sample in self.samples]
 
     def part(self, tokens: Sequence[int], logprobs: Sequence[float]) -> tuple[list[Fork], list[Finished]]:
@@ -110,19 +115,28 @@ class Branch:
             _, going = others.pop(first)
         for token, (logprob, samples) in others.items():
             total = self.logprob + logprob
-            if finish := self.tree.ending(token, length + 1):
+            if finish := self.tree.ending(self.tokens, token):
                 done += self.tree.finished(samples, (*self.tokens, token), total, finish)
             else:
                 forks.append(Fork(length, token, total, samples))
+        finish = self.tree.ending(self.tokens, first)
         self.tokens.append(first)
         self.logprob += logprobs[0]
         if self.seen is not None:
             self.seen.add(first)
-        if finish := self.tree.ending(first, length + 1):
+        if finish:
             done += self.tree.finished(going, tuple(self.tokens), self.logprob, finish)
             going = []
         self.samples = going
         return forks, done
+
+    @property
+    def ended(self) -> bool:
+        return not self.samples
+
+    def leave(self) -> None:
+        """Its answers are wanted no more."""
+        self.samples = []
 
     def at(self, fork: Fork) -> Branch:
         """The branch that `fork`, which parted from this one, is."""

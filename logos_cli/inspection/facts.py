@@ -24,7 +24,9 @@ def facts(found: Inspection) -> Iterator[tuple[str, str]]:
         "model",
         (
             f"{shape['name']}: {found.parameters:,} parameters, {layers} layers, hidden {hidden}, FFN {ffn}, {heads} heads, "
-            f"{kv_heads} key-value heads" + (", head tied to the embedding" if shape["tied_head"] else "")
+            f"{kv_heads} key-value heads"
+            + (f", {shape['experts']} experts, {shape['experts_used']} a token" if shape.get("experts") else "")
+            + (", head tied to the embedding" if shape["tied_head"] else "")
         ),
     )
     scaling = "" if shape["rope_scaling"] == "none" else f", {shape['rope_scaling']} scaling"

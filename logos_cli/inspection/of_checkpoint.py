@@ -20,10 +20,11 @@ def inspect_checkpoint(path: Path, quick: bool, progress: Progress = lambda _: N
     found = Inspection(
         path, "checkpoint", sum(file.stat().st_size for file in weights),
         {
-            "name": config.architecture, "layers": config.layers, "hidden": config.hidden, "ffn": config.ffn,
+            "name": config.architecture.hf_class, "layers": config.layers, "hidden": config.hidden, "ffn": config.ffn,
             "heads": config.heads, "kv_heads": config.kv_heads, "head": config.head, "context": config.context,
             "rope_theta": config.rope_theta, "rope_scaling": "llama3" if config.rope_scaling else "none",
             "tied_head": config.tied,
+            **({"experts": config.experts, "experts_used": config.experts_used} if config.experts else {}),
         },
         ", ".join(sorted({t.dtype.lower() for t in tensors if len(t.shape) > 1})), "", checkpoint_provenance(manifest),
         checkpoint_vocabulary(checkpoint), tuple(checkpoint.document("logos_sampling.json")),

@@ -42,6 +42,10 @@ def gguf_architecture(header: GgufHeader, arch: str) -> dict[str, Any]:
     names = {tensor.name for tensor in header.tensors}
     scaling = "llama3" if "rope_freqs.weight" in names else header.text(f"{arch}.rope.scaling.type", "none")
     found = {name: header.keys.get(f"{arch}.{key}") for name, key in keys.items()}
+    if found["head"] is None:  # a family whose heads have a size of their own names it once
+        found["head"] = header.keys.get(f"{arch}.attention.key_length")
+    if experts := header.integer(f"{arch}.expert_count"):
+        found |= {"experts": experts, "experts_used": header.integer(f"{arch}.expert_used_count")}
     return {"name": arch, **found, "rope_scaling": scaling, "tied_head": "output.weight" not in names}
 
 

@@ -26,7 +26,7 @@ def inspect_onnx(path: Path, quick: bool, progress: Progress = lambda _: None) -
     found = Inspection(
         path, "onnx", folder.size,
         {
-            "name": config.architecture, "layers": config.layers, "hidden": config.hidden, "ffn": config.ffn,
+            "name": config.architecture.hf_class, "layers": config.layers, "hidden": config.hidden, "ffn": config.ffn,
             "heads": config.heads, "kv_heads": config.kv_heads, "head": config.head, "context": config.context,
             "rope_theta": config.rope_theta, "rope_scaling": "llama3" if config.rope_scaling else "none",
             "tied_head": config.tied,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import CheckpointError
-from logos_cli.models.checkpoint_config import Config, read_config, read_json
+from logos_cli.models.architectures.architecture import EMBEDDING, HEAD, Config
+from logos_cli.models.checkpoint_config import read_config, read_json
 from logos_cli.models.checkpoint_kind import check_folder, check_names, check_unquantized
 from logos_cli.system.files import is_lfs_pointer
 
@@ -94,10 +95,10 @@ class Checkpoint:
 
     def check_tied_head(self) -> None:
         """Raise CheckpointError if config.json says that the head is the embedding and a saved head says otherwise."""
-        head = self.tensors.get("lm_head.weight")
+        head = self.tensors.get(HEAD)
         if not self.config.tied or head is None:
             return
-        embedding = self.tensors["model.embed_tokens.weight"]
+        embedding = self.tensors[EMBEDDING]
         same = (head.shape, head.dtype) == (embedding.shape, embedding.dtype)
         if not same or any(head.rows(*span) != embedding.rows(*span) for span in head.pieces()):
             raise CheckpointError(
@@ -151,7 +152,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def with_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a model saved as the one inside LlamaForCausalLM, named as in the whole one."""
+    """Tensors of a model saved without its head (`LlamaModel`), named as in the whole one."""
     if "embed_tokens.weight" not in tensors:
         return tensors
     names = {name: name if name.startswith(("lm_head.", "model.")) else f"model.{name}" for name in tensors}
@@ -212,31 +213,14 @@ def read_entry(path: Path, name: str, entry: Any, data: int, size: int) -> Tenso
     return Tensor(name, tuple(shape), dtype, path, data + begin, end - begin)
 
 
-def expected_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """The tensors that this config calls for, by their Hugging Face names."""
-    q, kv = config.heads * config.head, config.kv_heads * config.head
-    h, f = config.hidden, config.ffn
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocabulary, h), "model.norm.weight": (h,)}
-    if not config.tied:
-        shapes["lm_head.weight"] = (config.vocabulary, h)
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        shapes |= {
-            p + "input_layernorm.weight": (h,), p + "post_attention_layernorm.weight": (h,),
-            p + "self_attn.q_proj.weight": (q, h), p + "self_attn.k_proj.weight": (kv, h),
-            p + "self_attn.v_proj.weight": (kv, h), p + "self_attn.o_proj.weight": (h, q),
-            p + "mlp.gate_proj.weight": (f, h), p + "mlp.up_proj.weight": (f, h), p + "mlp.down_proj.weight": (h, f),
-        }  # fmt: skip
-    return shapes
-
-
 def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
-    if config.layers > 10_000:
-        raise CheckpointError(f"{folder / 'config.json'}: num_hidden_layers is {config.layers:,}; download it again")
+    if config.layers * max(1, config.experts) > 10_000:
+        experts = f" with num_local_experts {config.experts:,}" if config.experts else ""
+        raise CheckpointError(f"{folder / 'config.json'}: num_hidden_layers is {config.layers:,}{experts}; download it again")
     check_names(folder, tensors)
-    expected = expected_shapes(config)
+    expected = config.shapes()
     for name, shape in expected.items():
-        if name == "lm_head.weight" and name not in tensors:
+        if name == HEAD and name not in tensors:
             raise CheckpointError(
                 f"{folder}: lm_head.weight is missing, and config.json does not tie the head to the embedding; "
                 "set tie_word_embeddings to true if the model was trained so, else save it with its head"
@@ -248,7 +232,7 @@ def check_shapes(folder: Path, config: Config, tensors: Mapping[str, Tensor]) ->
                 f"{folder}: tensor {name} has shape {list(tensors[name].shape)}, config.json asks for {list(shape)}"
             )
     # Buffers that old exporters saved carry nothing of their own; a tied head saved all the same is compared at convert.
-    extra = [n for n in tensors if n not in expected and not is_rotary_buffer(n) and n != "lm_head.weight"]
+    extra = [n for n in tensors if n not in expected and not is_rotary_buffer(n) and n != HEAD]
     if extra:
         raise CheckpointError(f"{folder}: unknown tensor {min(extra)}; config.json and the weights do not belong together")
 

@@ -1,49 +1,21 @@
-"""config.json of a checkpoint as a dataclass, and the JSON files beside the weights, read with a bound on what they take."""
+"""config.json of a checkpoint as a `Config`, and the JSON files beside the weights, read with a bound on what they take."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import CheckpointError
+from logos_cli.models.architectures.architecture import Architecture, Config, RopeScaling
+from logos_cli.models.architectures.table import architecture_of
 
 _LONGEST_JSON = 32 << 20  # the tokenizer.json of Llama 3 has 17 MB, the index of shards of a large model under 1 MB
 # Objects and lists in it: an empty one takes dozens of bytes for two of text. Llama 3 has 280,000 merges, some files a
 # list for each.
 _MOST_NESTED = 1_000_000
-
-
-@dataclass(frozen=True)
-class RopeScaling:
-    """Llama-3's frequency scaling."""
-
-    factor: float
-    low_freq_factor: float
-    high_freq_factor: float
-    original_context: int
-
-
-@dataclass(frozen=True)
-class Config:
-    """The parts of config.json that the model depends on."""
-
-    architecture: str
-    vocabulary: int
-    hidden: int
-    ffn: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head: int
-    context: int
-    epsilon: float
-    rope_theta: float
-    rope_scaling: RopeScaling | None
-    tied: bool
-    explicit_head: bool  # whether config.json names head_dim: llama.cpp writes two keys more then
 
 
 def read_raw(path: Path) -> bytes:
@@ -61,6 +33,14 @@ def read_raw(path: Path) -> bytes:
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 
+def read_text(path: Path) -> str:
+    """A UTF-8 text under the bounds of `read_raw`."""
+    try:
+        return read_raw(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: not UTF-8; download it again") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_raw(path))
@@ -72,16 +52,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> Config:
+    """Raises CheckpointError for a family that is not read, and for values that do not fit together."""
     raw = read_json(path)
-    names = raw.get("architectures")
-    # A model saved without its class, or as the one without a head, is read by what kind of model it is.
-    named = names[0] if isinstance(names, list) and names else "LlamaModel"
-    kind = raw.get("model_type", "llama" if names else "none")
-    architecture = "LlamaForCausalLM" if (named, kind) == ("LlamaModel", "llama") else named if names else kind
-    if architecture != "LlamaForCausalLM":
-        raise CheckpointError(
-            f"{path}: architecture {str(architecture)[:60]!r}; only LlamaForCausalLM is read (LOGOS-1B and 3B, not yet the 8B)"
-        )
+    architecture = architecture_of(path, raw)
+    raw = {**architecture.defaults, **{key: value for key, value in raw.items() if value is not None}}
+    _check_variant(path, architecture, raw)
 
     def number(key: str, default: float | None = None, kind: type = int) -> Any:
         value: Any = raw.get(key, default)
@@ -91,40 +66,52 @@ def read_config(path: Path) -> Config:
             raise CheckpointError(f"{path}: {key} is {value!r}, a positive number is expected; download it again")
         return kind(value)
 
-    for key in ("attention_bias", "mlp_bias"):
-        if raw.get(key):
-            raise CheckpointError(f"{path}: {key} is {raw[key]!r}; biases are not supported, use a LOGOS checkpoint")
-    if raw.get("hidden_act", "silu") != "silu":
-        raise CheckpointError(f"{path}: hidden_act is {raw['hidden_act']!r}, only silu is supported")
     heads, hidden = number("num_attention_heads"), number("hidden_size")
     kv_heads = number("num_key_value_heads", heads)
-    head = number("head_dim", hidden // heads) if raw.get("head_dim") is not None else hidden // heads
+    head = number("head_dim", hidden // heads)
     if heads % kv_heads or head < 2 or head % 2:
         raise CheckpointError(
             f"{path}: {heads} heads with {kv_heads} key-value heads of size {head} do not fit; download it again"
         )
-    theta, scaling = read_rope(path, raw)
+    theta, scaling = read_rope(path, raw, architecture.rope_theta)
+    if scaling and not architecture.scales_rope:
+        raise CheckpointError(f"{path}: rope scaling 'llama3' is not supported for {architecture.hf_class}")
+    mixture = "num_local_experts" in architecture.defaults
+    experts, used = (number("num_local_experts"), number("num_experts_per_tok")) if mixture else (0, 0)
+    if used > experts:
+        raise CheckpointError(f"{path}: num_experts_per_tok is {used}, of {experts} experts; download it again")
     return Config(
         architecture, number("vocab_size"), hidden, number("intermediate_size"), number("num_hidden_layers"), heads,
         kv_heads, head, number("max_position_embeddings"), number("rms_norm_eps", None, float), theta,
-        scaling, bool(raw.get("tie_word_embeddings", False)), raw.get("head_dim") is not None,
+        scaling, bool(raw.get("tie_word_embeddings", False)), "head_dim" in raw, experts, used,
     )  # fmt: skip
 
 
-def read_rope(path: Path, raw: dict[str, Any]) -> tuple[float, RopeScaling | None]:
-    """(theta, scaling). Version 4 of transformers keeps them in rope_theta and rope_scaling, version 5 in rope_parameters;
-    each reads the other's files in its own way. Raises CheckpointError where they would take different ones."""
+def _check_variant(path: Path, architecture: Architecture, raw: Mapping[str, Any]) -> None:
+    """Raise CheckpointError for what a family can be but is not read as: biases, other activations, sliding windows."""
+    for key, values in architecture.only.items():
+        if raw.get(key, values[0]) not in values:
+            raise CheckpointError(f"{path}: {key} is {raw[key]!r}, only {values[0]!r} is supported; use a LOGOS checkpoint")
+    kinds = raw.get("layer_types")
+    if isinstance(kinds, list) and (other := [kind for kind in kinds if kind != "full_attention"]):
+        raise CheckpointError(f"{path}: layer_types has {other[0]!r}, only 'full_attention' is supported")
+
+
+def read_rope(path: Path, raw: dict[str, Any], usual: float) -> tuple[float, RopeScaling | None]:
+    """(theta, scaling); `usual` is the family's theta where nothing is said. Version 4 of transformers keeps them in rope_theta
+    and rope_scaling, version 5 in rope_parameters; each reads the other's files in its own way. Raises CheckpointError where
+    they would take different ones."""
     older = {key: raw[key] for key in ("rope_theta", "rope_scaling") if raw.get(key) is not None}
     newer = raw.get("rope_parameters")
     for name, value in (("rope_scaling", raw.get("rope_scaling")), ("rope_parameters", newer)):
         if value is not None and not isinstance(value, dict):
             raise CheckpointError(f"{path}: {name} is {value!r}, an object is expected; download it again")
     scaling = raw.get("rope_scaling") or {}
-    as_4 = rope_of(path, raw.get("rope_theta"), scaling)
+    as_4 = rope_of(path, raw.get("rope_theta"), usual, scaling)
     chosen = scaling or newer or {}
-    as_5 = rope_of(path, chosen.get("rope_theta", raw.get("rope_theta")), chosen)
+    as_5 = rope_of(path, chosen.get("rope_theta", raw.get("rope_theta")), usual, chosen)
     for key, inner in chosen.items():  # for models with several kinds of layers; in a Llama they are passed over
-        if isinstance(inner, dict) and (nested := rope_of(path, inner.get("rope_theta"), inner)) != as_5:
+        if isinstance(inner, dict) and (nested := rope_of(path, inner.get("rope_theta"), usual, inner)) != as_5:
             raise CheckpointError(
                 f"{path}: its rope settings stand under {key} ({described(*nested)}), where transformers does not look for a "
                 f"Llama's and takes {described(*as_5)}; move them up one level, or remove them"
@@ -143,8 +130,8 @@ def described(theta: float, scaling: RopeScaling | None) -> str:
     return f"theta {theta:g} {f'scaled by {scaling.factor:g}' if scaling else 'unscaled'}"
 
 
-def rope_of(path: Path, theta: Any, rope: dict[str, Any]) -> tuple[float, RopeScaling | None]:
-    theta = 10000.0 if theta is None else theta
+def rope_of(path: Path, theta: Any, usual: float, rope: dict[str, Any]) -> tuple[float, RopeScaling | None]:
+    theta = usual if theta is None else theta
     if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
         raise CheckpointError(f"{path}: rope_theta is {theta!r}, a positive number is expected; download it again")
     return float(theta), read_rope_scaling(path, rope)

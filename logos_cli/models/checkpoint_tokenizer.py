@@ -6,18 +6,22 @@ refused with both readings.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import TokenizerError
-from logos_cli.models.checkpoint_config import read_json
+from logos_cli.models.checkpoint_config import read_json, read_text
+from logos_cli.models.split_pattern import QWEN2, split_pattern
 
 # tokenizer_config.json's names of special tokens, in the order in which transformers adds them.
 _NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _LISTS = ("additional_special_tokens", "extra_special_tokens")
 _LLAMA = ("LlamaTokenizer", "LlamaTokenizerFast")
+_QWEN = ("Qwen2Tokenizer", "Qwen2TokenizerFast")
+# What version 4 takes for a model whose files name no class.
+_USUAL = {"llama": _LLAMA[1], "qwen3": _QWEN[1]}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,17 @@ class TokenizerFiles:
         text = found.get("content") if isinstance(found, dict) else found
         return text if isinstance(text, str) and text else None
 
+    def chat_template(self) -> str:
+        """That of tokenizer_config.json, else of chat_template.jinja; of several the default one. Empty without any."""
+        found = self.settings.get("chat_template")
+        if isinstance(found, list):
+            named = {one.get("name"): one.get("template") for one in found if isinstance(one, dict)}
+            found = named.get("default")
+        beside = self.folder / "chat_template.jinja"
+        if found is None and beside.is_file():
+            found = read_text(beside)
+        return found if isinstance(found, str) else ""
+
     def special(self) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
         """Every token that these files name: its text, its flags as of an AddedToken, and whether the flags count for one
         that the tokenizer has already."""
@@ -69,6 +84,28 @@ class TokenizerFiles:
         """The ids that generation_config.json gives for `key`, else config.json; one or a list, -1 being none."""
         return _ids(self.generation.get(key)) or _ids(self.config.get(key))
 
+    @property
+    def kind(self) -> Any:
+        """The tokenizer's class, as transformers would choose it where no file names one."""
+        named = self.settings.get("tokenizer_class")
+        unnamed = named is None and not self.settings.get("backend")
+        return _USUAL.get(str(self.config.get("model_type"))) if unnamed else named
+
+    def check_pieces(self, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Compare how transformers 4 and 5 cut texts into pieces: version 5 builds a tokenizer of Qwen's class anew, with
+        Qwen's split pattern and NFC, whatever stands in tokenizer.json, as `document` gives it. Raises TokenizerError where
+        that makes a difference."""
+        if self.kind not in _QWEN:
+            return
+        path = self.folder / "tokenizer.json"
+        found = document()
+        if split_pattern(path, found) != QWEN2 or found.get("normalizer") != {"type": "NFC"}:
+            raise TokenizerError(
+                f"{path}: its split pattern or normalizer is not Qwen's, which transformers 5 takes for the class {self.kind} "
+                "all the same; if tokenizer.json is right, set tokenizer_class to PreTrainedTokenizerFast in "
+                "tokenizer_config.json"
+            )
+
     def check_start(self, template: str | None, known: Container[str]) -> None:
         """Compare what transformers 4 and 5 put before a prompt: `template` is the token of tokenizer.json's template.
 
@@ -76,20 +113,17 @@ class TokenizerFiles:
         version 5 never does. Raises TokenizerError where the two differ, but not where version 4 would take a token that is
         not among the `known` ones and that no model was trained with.
         """
-        kind = self.settings.get("tokenizer_class")
         path = self.folder / "tokenizer_config.json"
         if self.settings.get("split_special_tokens"):
             raise TokenizerError(f"{path}: split_special_tokens: transformers would cut markers into pieces; remove it")
-        if kind is None and not self.settings.get("backend") and self.config.get("model_type") == "llama":
-            kind = _LLAMA[1]  # what version 4 takes for a Llama
-        if kind not in _LLAMA:
+        if self.kind not in _LLAMA:
             return
         if self.settings.get("add_eos_token"):
             raise TokenizerError(f"{path}: add_eos_token: transformers 4 would end every prompt with the end token; remove it")
         added = self.settings.get("add_bos_token", True)
         older = (self.name("bos_token") or "<s>") if added else None
         if older != template and (older is None or older in known):
-            what = f"tokenizer_class {kind}" if self.settings.get("tokenizer_class") else "no tokenizer_class"
+            what = f"tokenizer_class {self.kind}" if self.settings.get("tokenizer_class") else "no tokenizer_class"
             raise TokenizerError(
                 f"{path}: {what}: transformers 4 begins a prompt with {older or 'nothing'}, transformers 5 with "
                 f"{template or 'nothing'} (tokenizer.json's template); if that is right, set tokenizer_class to "

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import CheckpointError, ModelFileError
+from logos_cli.models.architectures.architecture import Config
 from logos_cli.models.checkpoint import Tensor
-from logos_cli.models.checkpoint_config import Config, read_config, read_json
+from logos_cli.models.checkpoint_config import read_config, read_json
 from logos_cli.models.onnx_model import (
     DATA,
     FINGERPRINT,

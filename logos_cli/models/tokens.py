@@ -18,8 +18,8 @@ from logos_cli.errors import TokenizerError
 from logos_cli.models.checkpoint_config import read_raw
 from logos_cli.models.checkpoint_tokenizer import TokenizerFiles
 
-# What Llama's vocabularies call the end of a text, a turn and a message.
-END_NAMES = ("<|end_of_text|>", "<|eot_id|>", "<|eom_id|>")
+# What Llama's vocabularies call the end of a text, a turn and a message, and Qwen's that of a text and a turn.
+END_NAMES = ("<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|im_end|>")
 _REMEDY = "take the tokenizer.json of a LOGOS checkpoint"
 
 
@@ -41,6 +41,7 @@ class Tokens:
         self.added = frozenset(self._added().values())
         self.bos = self._start()
         self.files.check_start(None if self.bos is None else self.tokenizer.id_to_token(self.bos), self.added)
+        self.files.check_pieces(self.document)
 
     def _parsed(self, raw: bytes) -> Any:
         """The tokenizer of `raw` without the state that training left in it."""
@@ -119,13 +120,23 @@ class Tokens:
         found = self.tokenizer.token_to_id(name) if name else next(iter(self.files.ids(f"{key}_id")), None)
         return int(found) if found is not None and found < self.vocabulary else None
 
+    @property
+    def named_bos(self) -> int | None:
+        """`bos`, or where no prompt begins with one the token that the files call so."""
+        return self.bos if self.bos is not None else self._named("bos_token")
+
+    @cached_property
+    def chat_template(self) -> str:
+        """The Jinja text that other programs make prompts of a conversation with; empty without one."""
+        return self.files.chat_template()
+
     @cached_property
     def pad(self) -> int | None:
         return self._named("pad_token")
 
     @cached_property
     def ends(self) -> frozenset[int]:
-        """End tokens of generation_config.json, else config.json; the tokenizer's own, those of Llama, and padding."""
+        """End tokens of generation_config.json, else config.json; the tokenizer's own, those of Llama and Qwen, and padding."""
         ids = {self.tokenizer.token_to_id(name) for name in (*END_NAMES, self.files.name("eos_token")) if name}
         ids |= {*self.files.ids("eos_token_id")}
         # A padding token that is part of texts ends none: an ordinary token, or a marker.
@@ -178,11 +189,19 @@ class Tokens:
             )
         return int(found[0])
 
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Markers of the grammar that this vocabulary does not have."""
+        return tuple(marker for marker in MARKERS if marker not in self.added)
+
     def check_markers(self) -> None:
-        """Raise TokenizerError for a marker of the grammar that is not one token wherever it stands."""
+        """Note the markers that are not there; raise TokenizerError for one that is not one token wherever it stands."""
+        if self.missing:
+            which = "none of LOGOS's markers" if len(self.missing) == len(MARKERS) else f"no {', '.join(self.missing)}"
+            self.notes.append(f"{which}: tasks that ask with them will be refused; raw, score and bench work without")
         for marker in MARKERS:
-            if marker not in self.added:
-                raise TokenizerError(f"{self.path}: marker {marker} is not one token here; {_REMEDY}")
+            if marker in self.missing:
+                continue
             if self.tokenizer.token_to_id(marker) not in self.tokenizer.encode(f"C{marker}C", add_special_tokens=False).ids:
                 raise TokenizerError(
                     f"{self.path}: marker {marker} is not found between letters (single_word); set single_word to false"

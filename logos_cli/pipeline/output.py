@@ -22,9 +22,11 @@ from logos_cli.pipeline.row_identity import RunningDigest
 from logos_cli.records.finished_run import check_own, differences, sign
 from logos_cli.records.partial_lines import KeptRecords, PartialLine, lines, record_line
 from logos_cli.records.record import Formatter, Record, Tally
+from logos_cli.records.shard import WHOLE, LineCounts, Shard, part_of
 from logos_cli.rows.row import Row
 from logos_cli.system.file_lock import lock
 from logos_cli.system.files import atomic, check_output, sync_folder
+from logos_cli.system.lines import Blank
 
 INPUT = "input_sha256"  # the setting that says which file was read
 _DIGEST = 8  # bytes of a row's digest
@@ -78,9 +80,13 @@ class FileOutput:
         keep: Callable[[Record], bool],
         whole_rows: bool,
         note: Callable[[str], None] = lambda _: None,
+        shard: Shard | None = None,
+        blank: Blank | None = None,
     ) -> None:
-        """`whole_rows`: a row's records leave together, after all its samples. `note` hears of damage."""
+        """`whole_rows`: a row's records leave together, after all its samples. `note` hears of damage. Of a `shard` only its
+        rows are answered, and OUT.run says what merging needs to know: `blank`, too, what was skipped of the input."""
         check_output(out)
+        self.shard, self.blank = shard, blank
         self.out, self.formatter, self.keep, self.whole_rows, self.note = out, formatter, keep, whole_rows, note
         self.paths = PartialPaths.of(out)
         self.done = Done()
@@ -217,20 +223,25 @@ class FileOutput:
         return len(whole)
 
     def watched(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same rows. Raises OutputError at the first that is not the one that an earlier run has answered."""
+        """Those of the rows that are to be answered here. Raises OutputError at the first that is not the one that an earlier
+        run has answered."""
         assert self.kept is not None
-        compared = len(self.digests) // _DIGEST
+        shard = self.shard or WHOLE
+        answered = shard.ordinal(len(self.digests) // _DIGEST - 1)  # the last row whose digest is known
         for row in rows:
             digest = self.input.add(row)
-            place = row.ordinal * _DIGEST
+            if not shard.has(row.ordinal):
+                continue
+            place = shard.before(row.ordinal) * _DIGEST
             before = self.digests[place : place + _DIGEST].hex() or self.kept.digests.get(row.ordinal, digest)
             if before != digest:
-                raise self._other(f"row {row.ordinal + 1} ({row.id}) of the input is not the one that was answered")
-            if self.other_input and row.ordinal >= compared:
-                raise self._other(f"the input was changed after its first {compared} rows, which are answered")
+                between = " (or one before it)" if shard.count > 1 else ""
+                raise self._other(f"row {row.ordinal + 1} ({row.id}) of the input{between} is not the one that was answered")
+            if self.other_input and row.ordinal > answered:
+                raise self._other(f"the input was changed after its first {max(0, answered + 1)} rows, which are answered")
             self.pending[row.ordinal] = digest
             yield row
-        most = max([compared - 1, *self.kept.digests])
+        most = max([answered, *self.kept.digests])
         if self.input.rows <= most or self.other_input:
             raise self._other(f"the input has {self.input.rows} rows, of which it had more, or others, when it was answered")
 
@@ -254,8 +265,8 @@ class FileOutput:
         except OSError as error:
             raise OutputError(f"{self.paths.kept}: {error.strerror}; free space, then add --resume") from error
 
-    def known(self, row: int) -> list[Record]:
-        """What an earlier run has left of a row that is not written yet."""
+    def of_row(self, row: int) -> list[Record]:
+        """Gives what an earlier run has left of a row that is not written yet."""
         assert self.kept is not None
         # Damage that came twice may have put the same one aside twice.
         return list({(record.sample, record.rank): record for record in self.kept.of(row)}.values())
@@ -278,14 +289,15 @@ class FileOutput:
         """Write OUT in its format, and beside it which run it is of; then remove the partial files."""
         assert self.stream is not None and self.kept is not None
         self.stream.flush()
+        counts = LineCounts()
         with atomic(self.out) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as target:
             for line in lines(self.paths.partial):
                 if line.found is None:
                     raise OutputError(f"{self.paths.partial}: line {line.number} is damaged; add --resume to write it again")
                 record = Record.from_dict(line.found)
-                if self.keep(record):
-                    target.write(self.formatter.lines(record))
-        sign(self.out, self.settings, rows=[self.input.rows, self.input.value])
+                target.write(counts.written(self.formatter.lines, record, record.row, self.keep(record)))
+        told = part_of(counts, self.tally.counts, self.blank) if self.shard else {}
+        sign(self.out, self.settings, rows=[self.input.rows, self.input.value], **told)
         self.kept.close()
         for path in (self.paths.kept, self.paths.partial, self.paths.settings):
             with suppress(OSError):

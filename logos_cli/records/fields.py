@@ -5,9 +5,11 @@ A table program may have been at the lines: pandas makes 0.0 of a 0 whose column
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from logos_cli.errors import InputError
@@ -18,8 +20,8 @@ NEEDED = ("row", "id", "task", "input")
 INTEGERS = ("row", "sample", "tokens", "rank", "count", "samples", "faithful")
 NUMBERS = ("logprob", "logprob_per_token", "perplexity", "delta")
 TEXTS = ("id", "task", "input", "model", "error", "text", "finish", "reaction", "mutant", "asked", "prompt")
-OBJECTS = ("unfaithful", "site", "props", "similarity")
-LISTS = {"frequency": (int, float), "residues": (str, int, type(None))}
+OBJECTS = ("unfaithful", "site", "props", "similarity", "numbering")
+LISTS = {"frequency": (int, float), "residues": (str, int, type(None)), "in_stock": (bool,)}
 _LARGEST = 1e15  # what is beyond it was never counted or measured
 
 
@@ -33,6 +35,8 @@ def checked(found: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: None if _nothing(value) else value for name, value in found.items()}
     if isinstance(fields.get("id"), (int, float)):
         fields["id"] = f"{fields['id']:.0f}" if _whole(fields["id"]) else str(fields["id"])
+    if isinstance(answer := fields.get("answer"), str):
+        fields["answer"] = _listed(answer)
     missing = [name for name in NEEDED if fields.get(name) is None]
     if missing:
         raise InputError(f"not a record: it has no {', '.join(missing)}")
@@ -52,6 +56,14 @@ def checked(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _nothing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _listed(answer: str) -> Any:
+    """A list that a table program made a text of, as JSON or as Python writes it; no SMILES and no sequence begins so."""
+    if answer == "[]" or answer.startswith(("['", '["')):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(answer)
+    return answer
 
 
 def _whole(value: Any) -> bool:

@@ -35,6 +35,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"$RXN", "an MDL RXN file", "convert it to a reaction SMILES"),
     (b"$RDFILE", "an MDL RD file (RDF)", "convert it to reaction SMILES"),
     (b"InChI=", "a list of InChI", "convert it to SMILES"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "fetch it: git lfs pull"),
 )
 # What stands at the beginning of a text, comments aside.
 _TEXT: tuple[tuple[re.Pattern[bytes], str, str], ...] = (

@@ -19,13 +19,14 @@ from logos_cli.system.lines import LONGEST_LINE, Line
 
 OTHERS = "other_fields"
 LONGEST_RECORD = 20_000  # lines; a molecule of 999 atoms with hundreds of data fields has some thousands
-_COUNTS = re.compile(rb"V[23]000\s*$")
+# Programs of the eighties leave the version out; numbers of three digits stand without blanks between.
+_COUNTS = re.compile(rb".*V[23]000\s*$|(?=\d* )(?:[ \d]{2}\d){2}(?:[ \d]{3}){3,9}\s*$")
 
 
 def looks_like_sdf(start: bytes) -> bool:
     """Whether the fourth line is a counts line: title, program and comment before it may hold anything."""
     lines = start.replace(b"\r\n", b"\n").split(b"\n", 4)
-    return len(lines) > 4 and bool(_COUNTS.search(lines[3]))
+    return len(lines) > 4 and bool(_COUNTS.match(lines[3]))
 
 
 def sdf_rows(path: str, lines: Iterator[Line], reading: Reading) -> Iterator[Row]:
@@ -112,6 +113,8 @@ def query_of(mol: Any) -> str | None:
             label = atom.GetSymbol()
             what = "an R group" if label.startswith("R") else "a list of atoms or an atom of any kind"
             return f"atom {atom.GetIdx() + 1} is {what}"
+        if atom.HasProp("molAttchpt"):
+            return f"atom {atom.GetIdx() + 1} is a point of attachment"
     found = next((bond for bond in mol.GetBonds() if bond.HasQuery()), None)
     return None if found is None else f"bond {found.GetIdx() + 1} is of any kind"
 

@@ -74,7 +74,8 @@ def layout_of(opening: Sequence[str], reading: Reading, blank: Blank) -> Layout:
         blank.note("each line is a SMILES written as tokens; the blanks between them are left out")
         return Layout(0, names, tokens=True)
     cells = [line.split("\t") for line in lines]
-    if all(len(line) >= 4 and line[2].isdigit() and line[3].isdigit() for line in cells):
+    # Patents' reactions have numbers in these columns too.
+    if all(len(line) >= 4 and line[2].isdigit() and line[3].isdigit() and ">" not in line[0] for line in cells):
         return Layout(0, names, ranked=True)
     # Blanks part them: what follows a tab is a name in any case.
     second = [line.partition("\t")[0].split()[1:2] for line in lines]

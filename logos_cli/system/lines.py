@@ -26,7 +26,7 @@ LONGEST_LINE = 1_000_000  # characters; longer lines give an error row without b
 PATIENCE = 1.0  # seconds
 FIRST_LINES = 4  # lines by which a format is known: an SDF's counts line is the fourth
 _LONGEST_START = 64 * 1024  # bytes of comments that may stand before them
-PACKED = (".gz", ".bz2", ".xz")
+PACKED = (".gz", ".bz2", ".xz", ".lzma")
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
 # (line number, text without its end; None for a line over LONGEST_LINE)
@@ -75,7 +75,7 @@ class _Ahead(io.RawIOBase):
 
 @contextmanager
 def open_bytes(path: str) -> Iterator[io.BufferedIOBase]:
-    """The bytes of a file or of stdin (`-`), unpacked if they are gzip, bzip2 or xz whatever the name says."""
+    """The bytes of a file or of stdin (`-`), unpacked if they are gzip, bzip2, xz or lzma whatever the name says."""
     with ExitStack() as opened:
         try:
             raw: BinaryIO = standard_input() if path == "-" else opened.enter_context(open(path, "rb"))
@@ -89,7 +89,7 @@ def open_bytes(path: str) -> Iterator[io.BufferedIOBase]:
 def unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
     """The content of a stream, by its first bytes. Of a pipe that brings them one at a time, all are waited for."""
     start = raw.peek(6)[:6]
-    magic = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+    magic = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"]\0\0")
     if 0 < len(start) < 6 and any(one.startswith(start) or start.startswith(one) for one in magic):
         start = raw.read(6)
         raw = io.BufferedReader(_Ahead(start, raw))
@@ -98,7 +98,7 @@ def unpacked(raw: io.BufferedReader) -> io.BufferedIOBase:
     # `BZh`, then a digit: the block size.
     if start.startswith(magic[1]) and start[3:4].isdigit():
         return bz2.BZ2File(raw)
-    return lzma.LZMAFile(raw) if start == magic[2] else raw
+    return lzma.LZMAFile(raw) if start.startswith(magic[2:]) else raw
 
 
 def plain_name(path: str) -> str:
@@ -202,7 +202,8 @@ def lines_of(path: str, stream: io.BufferedIOBase) -> Iterator[Line]:
                 pass
             yield number, None
             continue
-        text = decode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip("\r\n")
+        # Files that were joined bring their byte order marks along.
+        text = decode(line.removeprefix(b"\xef\xbb\xbf")).rstrip("\r\n")
         # Old Mac line ends: one physical line that holds many.
         for part in text.split("\r"):
             yield number, part

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logos_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from logos_cli.tasks.table import Task
 
 
 class Format(StrEnum):
@@ -61,7 +58,10 @@ def scheme_names(incomplete: str) -> list[str]:
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="GGUF file, ONNX folder, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False
+        "--model",
+        "-m",
+        help="GGUF file, ONNX folder, http://host:port/v1#name, or nano. Default: $LOGOS_MODEL, else nano.",
+        show_default=False,
     ),
 ]
 ResultOut = Annotated[
@@ -95,6 +95,15 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads. Default: the cores this process may use.", show_default=False),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", show_default=False)]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="I/N: only rows I, I+N, … of the input, from 0, for logos merge; slurm: by its job array.",
+        metavar="I/N|slurm",
+        show_default=False,
+    ),
+]
 _NAMED = "Column of a table, key of JSON lines, data field of an SDF."
 SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help=_NAMED, show_default=False)]
 SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help=_NAMED, show_default=False)]
@@ -126,6 +135,9 @@ LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
 ]
+Profile = Annotated[
+    str, typer.Option("--profile", help="How the model is asked: logos, naturelm, or a FILE.toml.", metavar="PROFILE")
+]
 AsWritten = Annotated[
     bool, typer.Option("--as-written", help="SMILES go in as they are spelled, not in RDKit's canonical form.")
 ]
@@ -154,40 +166,6 @@ DeviceOption = Annotated[
         callback=checked_device,
     ),
 ]
-
-
-def check_structure_options(
-    task: Task | None,
-    chain: str | None,
-    pocket_from: str | None,
-    cutoff: float | None,
-    reads: bool = True,
-    each_copy: bool = False,
-    given: str = "INPUT",
-) -> None:
-    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input,
-    which the user names by `given`."""
-    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
-    named = next((name for name, value in options.items() if value is not None), None)
-    if named and task and task.wants != "sequence":
-        raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
-    if named and not reads:
-        raise UsageError(f"{named} says how a protein is read; give {given}, a structure")
-    if each_copy and pocket_from is None:
-        raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
-    if cutoff is not None and pocket_from is None:
-        raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
-
-
-def check_spelling(task: Task | None, as_written: bool, tasks: tuple[str, ...]) -> None:
-    """Refuses --as-written where no SMILES of a row would be spelled otherwise."""
-    if as_written and task and task.name not in tasks:
-        raise UsageError(f"--as-written is for {', '.join(tasks)}; {task.name} takes its rows as they are")
-
-
-def check_identity(task: Task, keep_identity: bool) -> None:
-    if keep_identity and task.repeats is None:
-        raise UsageError(f"--keep-identity is for retro and react; {task.name} has no answer that is its question")
 
 
 def show_log(asked: bool) -> None:

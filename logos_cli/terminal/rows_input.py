@@ -13,23 +13,28 @@ from logos_cli.errors import LogosError
 from logos_cli.system.files import sha256
 
 if TYPE_CHECKING:
+    from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Reading, Row
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 TOLD = 3  # structures whose chain and pocket are told on stderr; what was done to read one is told of every one
 
 
-def input_rows(task: Task, path: str | None, reading: Reading, limit: int | None, blank: Blank) -> Iterator[Row]:
+def input_rows(
+    task: Task, path: str | None, reading: Reading, limit: int | None, blank: Blank, shard: Shard | None = None
+) -> Iterator[Row]:
     from logos_cli.rows.row import Row
 
     if path is None and not task.needs_input:
         return iter([Row(0, "1", value="")])
-    return read_limited(path, reading, limit, blank)
+    return read_limited(path, reading, limit, blank, shard)
 
 
-def read_limited(path: str | None, reading: Reading, limit: int | None, blank: Blank) -> Iterator[Row]:
-    """The first `limit` rows; what was done to read a structure is told."""
+def read_limited(
+    path: str | None, reading: Reading, limit: int | None, blank: Blank, shard: Shard | None = None
+) -> Iterator[Row]:
+    """The first `limit` rows; what was done to read a structure is told, if it is of `shard`."""
     from logos_cli.rows.read_rows import read_rows
     from logos_cli.terminal.console import note
 
@@ -41,7 +46,8 @@ def read_limited(path: str | None, reading: Reading, limit: int | None, blank: B
             shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
             note(f"{path}: {len(names)} of its entries not read, not named as structures: {shown}")
     for row in islice(read_rows(path or "-", reading, blank), limit):
-        if row.site and (told < TOLD or row.site.notes):
+        mine = shard is None or shard.has(row.ordinal)
+        if row.site and mine and (told < TOLD or row.site.notes):
             told += 1
             parts = [f"chain {row.site.chain}, {len(row.value or ())} residues", *row.site.notes]
             if row.pocket:
@@ -93,7 +99,8 @@ def total_rows(path: str | None, reading: Reading, limit: int | None) -> int | N
 
 def describe(path: str | None, limit: int | None, reading: Reading) -> dict[str, Any]:
     """What a resume must find unchanged about the input: a file's content, not where it lies."""
-    options = {name: value for name, value in asdict(reading).items() if name not in ("wants", "side")}  # the task's own
+    of_task = ("wants", "side", "antibodies")
+    options = {name: value for name, value in asdict(reading).items() if name not in of_task}
     found: dict[str, Any] = {"limit": limit, **options}
     if path is not None and os.path.isfile(path):
         return found | {"input_sha256": sha256(path)}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from logos_cli.engines.divergence import compare
 from logos_cli.engines.llamacpp.engine import LlamaCppEngine
 from logos_cli.engines.llamacpp.tensors import dequantized, multiplied, name_of, operation, quantized, replace, source, watching
-from logos_cli.engines.slots import PREFILL
+from logos_cli.engines.streams import PREFILL
 from logos_cli.errors import EngineError
 from logos_cli.models.gguf_header import GgufHeader, GgufTensor
 from logos_cli.quant.calibration.budget import Option

@@ -36,8 +36,9 @@ def answered(names: Sequence[str] = ("a", "b", "c", "d"), task: str = "retro") -
 
 
 def top1(records: Sequence[Record], truth: Path, **more: Any) -> tuple[float, int]:
-    found = evaluate_records(records, truth, None, "r.jsonl", **more)[records[0].task]
-    return found["top"]["1"]["value"], found["top"]["1"]["n"]
+    found = evaluate_records(records, truth, None, "r.jsonl", **more)[records[0].task].estimate("top", "1")
+    assert found
+    return found.value, found.n
 
 
 def written(path: Path, lines: Sequence[str]) -> Path:
@@ -214,7 +215,7 @@ def test_joined_runs(tmp_path: Path) -> None:
     joined = [*answered()[:2], *second]
     named = written(tmp_path / "t.smi", [f"{r} {n}" for r, n in zip(REACTANTS[::-1], "dcba", strict=True)])
     assert top1(joined, named) == (1.0, 4)
-    assert evaluate_records(joined, None, None)["retro"]["rows"] == 4
+    assert evaluate_records(joined, None, None)["retro"].at("rows") == 4
     both_lines(joined, written(tmp_path / "t.smi", REACTANTS), "holds several runs")
     numbered = [
         *answered(("1", "2"))[:2],
@@ -222,6 +223,11 @@ def test_joined_runs(tmp_path: Path) -> None:
     ]
     with pytest.raises(InputError, match=r"r.jsonl: lines 1 and 3 are both of row 1, and ask CC\(=O\)Nc1ccc\(O\)cc1 and CCOC"):
         evaluate_records(numbered, None, None, "r.jsonl")
+
+
+def test_two_runs_over_the_same_rows_are_not_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"r.jsonl: lines 1 and 1 are both sample 0 of row 1 \(a\): several runs were joined"):
+        evaluate_records([*answered(), *answered()], None, None, "r.jsonl")
 
 
 def test_records_know_their_lines(tmp_path: Path) -> None:

@@ -12,39 +12,48 @@ import pytest
 from builders import Run
 from schemas import check_schema
 
-from logos_cli.benchmarks.accuracy.comparison import changed
+from logos_cli.benchmarks.accuracy.comparison import changed, share
 from logos_cli.benchmarks.accuracy.remarks import about
-from logos_cli.benchmarks.accuracy.until import Until, of_figure, rows_to_narrow
-from logos_cli.benchmarks.metrics.intervals import ratio_over_rows, share_over_rows
+from logos_cli.benchmarks.accuracy.results import Change, Comparison
+from logos_cli.benchmarks.accuracy.until import Until, change_of_figure, rows_to_narrow
+from logos_cli.benchmarks.metrics.intervals import Estimate, ratio_over_rows, share_over_rows
 from logos_cli.benchmarks.metrics.sample_size import Z80, rows_for_width, rows_to_show, spread_of
 
 ROWS = [row for row in range(30) for _ in range(8)]
 
 
-def ends(found: dict[str, dict[str, list[float]]]) -> list[float]:
-    return found["change"]["ci95"]
+def estimate(found: Change) -> Estimate:
+    assert found.change
+    return found.change
 
 
 def test_where_nothing_flips_rows_are_the_unit() -> None:
     """240 samples of 30 rows without a flip: at most 11 points of rows may differ, by Wilson's 3.84 / (30 + 3.84)."""
-    same = changed([True] * 240, [True] * 240, ROWS)
-    assert same["change"]["value"] == 0 and same["change"]["n"] == 240
-    assert ends(same) == pytest.approx([-3.8415 / 33.8415, 3.8415 / 33.8415], abs=1e-4)
+    same = estimate(changed([True] * 240, [True] * 240, ROWS))
+    assert same.value == 0 and same.n == 240
+    assert (same.low, same.high) == pytest.approx((-3.8415 / 33.8415, 3.8415 / 33.8415), abs=1e-4)
     # One sample more, and one less, cannot make it surer.
     for flipped in (1, 3):
-        one = changed([True] * 240, [place % 8 != 0 or place >= 8 * flipped for place in range(240)], ROWS)
-        assert one["change"]["value"] == pytest.approx(-flipped / 240)
-        assert ends(one)[0] < -0.11 and ends(one)[0] <= one["change"]["value"] <= ends(one)[1]
+        one = estimate(changed([True] * 240, [place % 8 != 0 or place >= 8 * flipped for place in range(240)], ROWS))
+        assert one.value == pytest.approx(-flipped / 240) and one.low < -0.11 and one.low <= one.value <= one.high
     most = [place % 3 > 0 for place in range(240)]  # many rows differ: there is enough to draw from
-    drawn = changed(most, most[1:] + most[:1], ROWS)
-    assert -0.1 < ends(drawn)[0] <= ends(drawn)[1] < 0.1
+    drawn = estimate(changed(most, most[1:] + most[:1], ROWS))
+    assert -0.1 < drawn.low <= drawn.high < 0.1
+
+
+def test_same_texts_are_counted_by_rows() -> None:
+    """Eight of eight the same in each of 30 rows are 30 things seen, not 240."""
+    same, apart = share([True] * 240, ROWS), share([True] * 240, None)
+    assert same and apart and same.n == apart.n == 240
+    assert same.low == pytest.approx(30 / 33.8415, abs=1e-4) and same.low < apart.low
 
 
 def test_items_of_their_own_are_as_before() -> None:
     found = changed([True] * 20 + [False] * 20, [True] * 14 + [False] * 26)
-    assert found["change"]["value"] == pytest.approx(-0.15) and found["flips"]["lost"] == 6
+    assert estimate(found).value == pytest.approx(-0.15) and found.flips.lost == 6
     # Variance of 6 losses of 40: 0.15 - 0.15 squared.
-    assert found["n_for_1_point"] == math.ceil((1.959964 + 0.841621) ** 2 * (0.15 - 0.15**2) / 1e-4)
+    assert found.n_for_1_point == math.ceil((1.959964 + 0.841621) ** 2 * (0.15 - 0.15**2) / 1e-4)
+    assert Change.from_dict(found.to_dict()) == found
 
 
 def test_a_loss_shows_at_so_many_rows_four_times_of_five() -> None:
@@ -85,12 +94,14 @@ def test_ratios_of_sets_by_hand() -> None:
 
 
 def test_when_to_look_again() -> None:
-    same = {"validity": changed([True] * 64, [True] * 64), "top": {"1": changed([True] * 64, [False] * 8 + [True] * 56)}}
-    assert of_figure(same, "top-1") == same["top"]["1"] and of_figure(same, "round-trip") is None
+    same = Comparison(None, changed([True] * 64, [True] * 64), {"1": changed([True] * 64, [False] * 8 + [True] * 56)})
+    assert change_of_figure(same, "top-1") is (same.top or {})["1"] and change_of_figure(same, "round-trip") is None
+    assert change_of_figure(same, "validity") is same.validity
     wide, narrow = Until(1.0, "validity"), Until(6.0, "validity")
-    assert not wide.reached([same]) and narrow.reached([same]) and not narrow.reached([same, {"validity": {"change": None}}])
+    assert not wide.reached([same]) and narrow.reached([same])
+    assert not narrow.reached([same, Comparison(None, changed([], []))])
     assert wide.next_rows([same], 64) == 128  # at most twice as many, though it will take hundreds
-    assert rows_to_narrow(same["validity"], 5.5) == math.ceil((1.959964 / 0.055) ** 2 * 3.8415 / 67.8415) == 72
+    assert rows_to_narrow([same], Until(5.5, "validity")) == math.ceil((1.959964 / 0.055) ** 2 * 3.8415 / 67.8415) == 72
     assert Until(5.5, "validity").next_rows([same], 64) == 72
     assert rows_for_width(Z80, 1.0) == 3
 

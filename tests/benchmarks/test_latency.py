@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import Run
+from processes import AT_ONCE, lines_in, running, wait_until
 from schemas import check_schema
 
 from logos_cli.benchmarks.latency.latency import WorkerError, run_round
@@ -96,20 +95,18 @@ def test_an_interrupted_run_goes_on(logos: Callable[..., Run], tmp_path: Path) -
     """With its first round in the journal, changed so that it is known again, only the second is measured."""
     out = tmp_path / "l.json"
     partial = tmp_path / "l.json.partial"
-    command = [sys.executable, "-m", "logos_cli", "bench", "latency", "nano", *QUICK, "-o", str(out)]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (not partial.exists() or partial.read_bytes().count(b"\n") < 2):
-        time.sleep(0.02)
-    os.killpg(child.pid, signal.SIGINT)
-    assert child.wait(20) == 130
+    command = ["bench", "latency", "nano", *QUICK, "-o", str(out)]
+    with running(*command, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+        wait_until(lambda: lines_in(partial) >= 2, child)
+        os.killpg(child.pid, signal.SIGINT)
+        assert child.wait(AT_ONCE) == 130
     head, first = partial.read_text().splitlines()[:2]
     round_one = json.loads(first)
     round_one["value"]["load_s"] = 123.0
     partial.write_text(f"{head}\n{json.dumps(round_one)}\n")
-    assert logos(*command[3:], "--resume").code == 0
+    assert logos(*command, "--resume").code == 0
     assert [one["load_s"] == 123.0 for one in json.loads(out.read_text())["models"][0]["rounds"]] == [True, False]
-    assert "is complete" in logos(*command[3:], "--resume").err
+    assert "is complete" in logos(*command, "--resume").err
 
 
 def test_what_a_round_says_is_passed_on(logos: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:

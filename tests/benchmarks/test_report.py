@@ -13,12 +13,15 @@ import pytest
 from builders import Run
 from schemas import check_schema
 
+from logos_cli.benchmarks.accuracy.results import AccuracyResult, Change
+from logos_cli.benchmarks.latency.results import LatencyResult
+from logos_cli.benchmarks.metrics.intervals import Estimate
 from logos_cli.benchmarks.report.charts import Bar, RatioScale, Scale, bars, lines
 from logos_cli.benchmarks.report.front import advice, files, front, losses
 from logos_cli.benchmarks.report.front_chart import front_panels
 from logos_cli.benchmarks.report.markdown import markdown
 from logos_cli.benchmarks.report.report import read_results
-from logos_cli.benchmarks.report.tables import judged, points, tables, verdict
+from logos_cli.benchmarks.report.tables import points, tables, verdict, verdict_on
 
 VOID = {"meta", "br", "line", "circle", "rect", "path", "i"}
 
@@ -73,11 +76,23 @@ def test_the_examples_here_are_such_documents() -> None:
     check_schema(accuracy())
 
 
-def test_a_few_flips_are_no_verdict() -> None:
-    changed = {"change": estimate(-0.013, -0.027, -0.003), "flips": {"mcnemar_p": 0.125}}
-    assert judged(changed) == "no difference shown"
-    assert judged({**changed, "flips": {"mcnemar_p": 0.01}}) == "worse"
-    assert judged({"change": {**estimate(1, 0, 0), "ci95": None}, "flips": {"mcnemar_p": 0.01}}) == "no difference shown"
+def test_documents_are_read_back_as_they_were_written() -> None:
+    assert (
+        AccuracyResult.from_dict(accuracy()).to_dict() == accuracy()
+        and LatencyResult.from_dict(latency()).to_dict() == latency()
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "p", "word"),
+    [
+        (estimate(-0.013, -0.027, -0.003), 0.125, "no difference shown"), (estimate(-0.013, -0.027, -0.003), 0.01, "worse"),
+        (estimate(0.013, 0.003, 0.027), 0.01, "better"), ({**estimate(1, 0, 0), "ci95": None}, 0.01, "no difference shown"),
+    ],
+)  # fmt: skip
+def test_a_few_flips_are_no_verdict(change: dict[str, Any], p: float, word: str) -> None:
+    flips = {"both": 0, "lost": 0, "gained": 0, "neither": 0, "mcnemar_p": p}
+    assert verdict_on(Change.from_dict({"change": change, "flips": flips})) == word
 
 
 @pytest.fixture
@@ -96,7 +111,7 @@ def test_the_verdict_in_plain_words(results: list[Path]) -> None:
         "token in 91.0 % of places, retro validity −0.3 points [−0.9, +0.3]: no difference shown, retro top-1 −5.0 points "
         "[−8.0, −2.0]: worse."
     )
-    assert points(estimate(0.0, -0.0001, 0.012)) == "0.0 points [0.0, +1.2]"
+    assert points(Estimate(0.0, -0.0001, 0.012, 100)) == "0.0 points [0.0, +1.2]"
 
 
 def test_tables_and_markdown(results: list[Path]) -> None:
@@ -149,13 +164,15 @@ def test_the_page_is_whole_and_needs_no_network(results: list[Path], logos: Call
 
 def models(*found: tuple[str, int, float, float, float]) -> list[dict[str, Any]]:
     """(scheme, MB, divergence, change of top-1 in points, half of its interval)."""
+    flips = {"both": 0, "lost": 0, "gained": 0, "neither": 0, "mcnemar_p": 1.0}
     documents = []
     for scheme, size, divergence, change, half in found:
         one = accuracy()["models"][0] | about(scheme, scheme, size * 1_000_000)
         one["kld"] = {**one["kld"], "mean": estimate(divergence, 0.9 * divergence, 1.1 * divergence)}
-        top = {"change": estimate(change / 100, (change - half) / 100, (change + half) / 100)}
-        top |= {"flips": {"both": 0, "lost": 0, "gained": 0, "neither": 0, "mcnemar_p": 1.0}, "n_for_1_point": 4321}
-        one["tasks"] = {"retro": {**one["tasks"]["retro"], "against_baseline": {"validity": top, "top": {"1": top}}}}
+        interval = estimate(change / 100, (change - half) / 100, (change + half) / 100)
+        top = {"change": interval, "flips": flips, "n_for_1_point": 4321}
+        against = {"same_text": None, "validity": top, "top": {"1": top}}
+        one["tasks"] = {"retro": {**one["tasks"]["retro"], "against_baseline": against}}
         documents.append(one)
     return documents
 

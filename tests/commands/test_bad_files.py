@@ -25,7 +25,7 @@ from logos_cli.models.gguf_header import read_header
 def refused(folder: Path, path: Path, *commands: list[str | Path]) -> None:
     before = sorted(folder.rglob("*"))
     for command in commands:
-        check(ended(*command, folder=folder), path)
+        check(ended(*command), path)
         assert sorted(folder.rglob("*")) == before, "nothing is left behind"
 
 
@@ -66,11 +66,11 @@ def test_every_reader_says_it_alike(tmp_path: Path, private_cache: Path) -> None
 def test_what_is_no_file(tmp_path: Path, private_cache: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path, tmp_path / "pipe", *readers(tmp_path / "pipe", tmp_path))
-    assert "save it to a file" in ended("inspect", "-", folder=tmp_path).err
+    assert "save it to a file" in ended("inspect", "-").err
 
 
 def test_more_threads_than_help(tmp_path: Path, private_cache: Path) -> None:
-    found = ended("generate", "molecule", "-m", "nano", "--threads", "9999", folder=tmp_path)
+    found = ended("generate", "molecule", "-m", "nano", "--threads", "9999")
     assert (found.code, found.err.count("\n")) == (2, 1) and "--threads 9999" in found.err and "give at most" in found.err
 
 
@@ -216,7 +216,7 @@ def test_inspect_of_damaged_checkpoints(tiny: Path, tmp_path: Path, private_cach
 
 def test_a_marker_that_is_missing_is_named(tmp_path: Path, private_cache: Path) -> None:
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(markers=MARKERS[:-1]))
-    assert "<Search>" in ended("convert", folder, "-o", tmp_path / "o.gguf", folder=tmp_path).err
+    assert "<Search>" in ended("convert", folder, "-o", tmp_path / "o.gguf").err
 
 
 # Places

@@ -17,7 +17,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from logos_cli.chemistry.alphabet import in_grammar
 from logos_cli.chemistry.grammar import MARKERS
-from logos_cli.convert.gguf_vocab import LLAMA3, QWEN2, read_vocab
+from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.onnx_target import convert_onnx
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.convert.trim import Gathered, runs, trimmed
@@ -26,6 +26,7 @@ from logos_cli.engines.engine import Engine
 from logos_cli.errors import ForeignText, TokenizerError
 from logos_cli.models.checkpoint import Checkpoint
 from logos_cli.models.gguf_header import TRIM_IDS, read_header
+from logos_cli.models.split_pattern import LLAMA3, QWEN2
 from logos_cli.models.tokens import Tokens
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named

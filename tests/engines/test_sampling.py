@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from logos_cli.engines.sampling import Sampler, Sampling, largest, log_sum_exp, resolve, uniforms
+from logos_cli.engines.logits import largest, log_sum_exp
+from logos_cli.engines.sampling import Sampler, Sampling, resolve, uniforms
 from logos_cli.errors import ModelFileError, UsageError
 
 

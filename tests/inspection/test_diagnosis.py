@@ -10,8 +10,9 @@ import pytest
 from builders import Run
 
 from logos_cli.convert.estimate import estimate_unquantized
-from logos_cli.models.checkpoint import Checkpoint, Tensor, expected_shapes
-from logos_cli.models.checkpoint_config import Config, RopeScaling
+from logos_cli.models.architectures.architecture import Config, RopeScaling
+from logos_cli.models.architectures.llama import LLAMA
+from logos_cli.models.checkpoint import Checkpoint, Tensor
 from logos_cli.quant.footprint import footprint
 from logos_cli.quant.quantize_gguf import planned_size
 from logos_cli.quant.schemes import SCHEMES
@@ -71,9 +72,9 @@ def shape_1b(folder: Path, tokenizer: str) -> Checkpoint:
     (folder / "tokenizer.json").write_text(tokenizer)
     (folder / "config.json").write_text("{}")
     scaling = RopeScaling(32.0, 1.0, 4.0, 8192)
-    config = Config("LlamaForCausalLM", 128_272, 2048, 8192, 16, 32, 8, 64, 131_072, 1e-5, 500_000.0, scaling, False, True)
+    config = Config(LLAMA, 128_272, 2048, 8192, 16, 32, 8, 64, 131_072, 1e-5, 500_000.0, scaling, False, True)
     tensors = {}
-    for name, shape in expected_shapes(config).items():
+    for name, shape in config.shapes().items():
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
         tensors[name] = Tensor(name, shape, "BF16", Path("/dev/zero"), 0, 2 * count)
     return Checkpoint(folder, config, tensors)

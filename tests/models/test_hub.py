@@ -9,17 +9,17 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from builders import Run, write_checkpoint
 from hub_server import COMMIT, REPO, Hub, describe, files_of
+from processes import AT_ONCE, LOGOS, PATIENCE, ended, running, wait_until
 from tokenizers import Tokenizer
 
 from logos_cli.errors import OutputError
@@ -27,7 +27,7 @@ from logos_cli.models.checkpoint import Checkpoint
 from logos_cli.models.hub.fetch import claimed, read_manifest, verify_manifest
 
 NAME = "LOGOS-pretrain-1B"
-COMMAND = [sys.executable, "-m", "logos_cli", "pull"]
+COMMAND = [*LOGOS, "pull"]
 README = b"---\nlicense: cc-by-4.0\n---\n# LOGOS\n"
 AWAY = {"pytorch_model.bin": b"pickle", "modeling.py": b"code", "onnx/model.onnx": b"other", "original/model.safetensors": b"x"}
 
@@ -46,26 +46,28 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hub(home: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    hub = Hub({"README.md": README, **files_of(tiny), **AWAY})
-    hub.start()
-    monkeypatch.setenv("HF_ENDPOINT", hub.address)
-    yield hub
-    hub.stop()
+    with Hub({"README.md": README, **files_of(tiny), **AWAY}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        yield hub
 
 
-def start(*arguments: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env}
-    )
+def start(*arguments: str, **env: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running("pull", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **env})
 
 
-def end(child: subprocess.Popen[str]) -> Run:
-    out, err = child.communicate(timeout=60)
+def end(child: subprocess.Popen[str], within: float = PATIENCE) -> Run:
+    out, err = child.communicate(timeout=within)
     return Run(child.returncode, out, err)
 
 
 def pull(*arguments: str, **env: str) -> Run:
-    return end(start(*arguments, **env))
+    with patch.dict(os.environ, env):
+        return ended("pull", *arguments)
+
+
+def shell(script: str) -> Run:
+    with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        return end(child)
 
 
 def failed(run: Run, code: int = 1) -> str:
@@ -74,13 +76,6 @@ def failed(run: Run, code: int = 1) -> str:
     assert (run.code, run.out) == (code, "") and last.startswith("logos: "), run
     assert all(line.startswith(("LOGOS-Hub/", "  ", "licence of")) for line in before), run
     return last
-
-
-def wait_for(there: Callable[[], Any]) -> None:
-    until = time.monotonic() + 30
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def partial(folder: Path) -> Path | None:
@@ -113,19 +108,18 @@ def test_fetch_check_and_fetch_nothing_again(hub: Hub, home: Path, tiny: Path) -
 
 
 def test_the_folder_goes_straight_into_convert(hub: Hub, home: Path) -> None:
-    logos = f"{sys.executable} -m logos_cli"
-    script = f'{logos} convert "$({logos} pull --revision {COMMIT} -o "my model")" -o m.gguf --type f32'
-    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and (home / "m.gguf").exists(), done
-    assert "next: logos convert 'my model' -o" in done.stderr
+    logos = " ".join(LOGOS)
+    done = shell(f'{logos} convert "$({logos} pull --revision {COMMIT} -o "my model")" -o m.gguf --type f32')
+    assert done.code == 0 and (home / "m.gguf").exists(), done
+    assert "next: logos convert 'my model' -o" in done.err
 
 
 def test_shards_on_a_terminal(hub: Hub, home: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
     """Both parts and their index; our bar, and none of huggingface_hub's."""
     hub.files, hub.pace = files_of(write_checkpoint(tmp_path / "sharded", tokenizer, shards=2)), 0.01
     command = f"stty cols 80 rows 24; {' '.join(COMMAND)}"
-    done = subprocess.run(["script", "-qec", command, "/dev/null"], check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and "━" in done.stdout and "%|" not in done.stdout, done.stdout
+    done = shell(f"script -qec '{command}' /dev/null")
+    assert done.code == 0 and "━" in done.out and "%|" not in done.out, done.out
     assert len(Checkpoint.open(home / NAME).tensors) == 21 and len(hub.large()) == 2
 
 
@@ -138,27 +132,24 @@ def test_a_cut_connection_and_a_run_that_goes_on(hub: Hub, home: Path, monkeypat
     stopped = there.stat().st_size
     assert stopped >= 1 << 20 and f"after {stopped:,} of" in line
 
-    up = Hub(hub.files)
-    up.start()
-    run = pull(HF_ENDPOINT=up.address)
-    up.stop()
+    with Hub(hub.files) as up:
+        run = pull(HF_ENDPOINT=up.address)
     assert run.code == 0 and [r.range for r in up.large()] == [f"bytes={stopped}-"]
     assert files_of(home / NAME)["model.safetensors"] == hub.files["model.safetensors"] and partial(home / NAME) is None
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_by_a_signal(hub: Hub, home: Path, number: signal.Signals, code: int) -> None:
-    hub.pace = 0.02
-    child = start()
-    wait_for(lambda: (there := partial(home / NAME)) and there.stat().st_size)
-    began = time.monotonic()
-    child.send_signal(number)
-    run = end(child)
-    assert (run.code, run.out, time.monotonic() - began < 1) == (code, "", True)
+    hub.stall_after = 1_500_000
+    with start() as child:
+        wait_until(lambda: (there := partial(home / NAME)) and there.stat().st_size, child)
+        child.send_signal(number)
+        run = end(child, AT_ONCE)
+    assert (run.code, run.out) == (code, "")
     assert (run.err.splitlines()[-1] == "logos: interrupted") == (code == 130) and "Traceback" not in run.err
     assert not (home / NAME / "model.safetensors").exists() and read_manifest(home / NAME) is None
     if code == 130:
-        hub.pace, hub.ranges = 0, False  # a server that cannot go on in the middle sends everything again
+        hub.stall_after, hub.ranges = 0, False  # a server that cannot go on in the middle sends everything again
         assert pull().code == 0 and files_of(home / NAME)["model.safetensors"] == hub.files["model.safetensors"]
         assert any(request.range for request in hub.large())
 
@@ -186,17 +177,17 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], str]] = {
 
 def test_refusals(home: Path, tiny: Path) -> None:
     """Each in one line, no weights left behind. All at once: most of the time is Python's start."""
-    files, running = {"README.md": README, **files_of(tiny), **AWAY}, []
-    for name, (faults, arguments, says) in REFUSALS.items():
-        hub = Hub(files, **faults)
-        hub.start()
-        running.append((name, hub, says, start(*arguments, "-o", name, HF_ENDPOINT=hub.address)))
-    for name, hub, says, child in running:
-        line = failed(end(child))
-        assert says.replace("PORT", hub.address.rpartition(":")[2]) in line, (name, line)
-        assert name == "more bytes" or not (hub.large() or (home / name).exists()), name
-        assert not list(home.glob(f"{name}/model*")), name
-        hub.stop()
+    files, pulls = {"README.md": README, **files_of(tiny), **AWAY}, []
+    with ExitStack() as stack:
+        for name, (faults, arguments, says) in REFUSALS.items():
+            hub = stack.enter_context(Hub(files, **faults))
+            child = stack.enter_context(start(*arguments, "-o", name, HF_ENDPOINT=hub.address))
+            pulls.append((name, hub, says, child))
+        for name, hub, says, child in pulls:
+            line = failed(end(child))
+            assert says.replace("PORT", hub.address.rpartition(":")[2]) in line, (name, line)
+            assert name == "more bytes" or not (hub.large() or (home / name).exists()), name
+            assert not list(home.glob(f"{name}/model*")), name
 
 
 def test_no_network(hub: Hub, home: Path, tmp_path: Path) -> None:
@@ -267,26 +258,21 @@ def test_outputs_that_cannot_be(hub: Hub, home: Path) -> None:
     ):
         with pytest.raises(OutputError, match=says), claimed(Path(folder), lambda: None):
             pass
-    limited = subprocess.run(
-        ["bash", "-c", f"ulimit -f 1500; exec {' '.join(COMMAND)}"], check=False, capture_output=True, text=True, timeout=60
-    )
-    line = failed(Run(limited.returncode, limited.stdout, limited.stderr))
+    line = failed(shell(f"ulimit -f 1500; exec {' '.join(COMMAND)}"))
     assert "File too large; what was fetched stays, run the same command again" in line
-    full = subprocess.run(
-        ["bash", "-c", f"{' '.join(COMMAND)} > /dev/full"], check=False, capture_output=True, text=True, timeout=60
-    )
-    assert full.returncode == 1 and full.stderr.splitlines()[-1] == "logos: No space left on device"
+    full = shell(f"{' '.join(COMMAND)} > /dev/full")
+    assert full.code == 1 and full.err.splitlines()[-1] == "logos: No space left on device"
 
 
 def test_a_second_pull_waits_for_the_first(hub: Hub, home: Path) -> None:
     (home / NAME).mkdir()
     handle = os.open(home / NAME, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    child = start()
-    assert child.stderr
-    assert "another logos pull is at work there" in child.stderr.readline()
-    os.close(handle)
-    assert end(child).code == 0
+    with start() as child:
+        assert child.stderr
+        assert "another logos pull is at work there" in child.stderr.readline()
+        os.close(handle)
+        assert end(child).code == 0
 
 
 def test_a_tls_peer_that_closes_at_once(home: Path) -> None:

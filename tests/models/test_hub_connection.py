@@ -82,15 +82,13 @@ def test_a_growing_file(tmp_path: Path) -> None:
     ],
 )
 def test_answers_that_are_none(monkeypatch: pytest.MonkeyPatch, faults: dict[str, Any], says: str) -> None:
-    hub = Hub({}, **faults)
-    hub.start()
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("HF_TOKEN", "hf_bad")
-    with pytest.raises(HubError, match=re.escape(says)) as caught:
-        Repository.named(REPO, COMMIT).info()
+    with Hub({}, **faults) as hub:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+        with pytest.raises(HubError, match=re.escape(says)) as caught:
+            Repository.named(REPO, COMMIT).info()
     assert str(caught.value).isprintable()
-    hub.stop()
 
 
 def siblings(keep: Callable[[str], bool]) -> Callable[[dict[str, Any]], None]:
@@ -118,14 +116,10 @@ def siblings(keep: Callable[[str], bool]) -> Callable[[dict[str, Any]], None]:
 )
 def test_odd_lists(monkeypatch: pytest.MonkeyPatch, stated: Callable[[Any], None], says: str | None) -> None:
     """What a hub may list, over real HTTP; `says` None is a list that is good."""
-    hub = Hub(
-        {"README.md": b"x", "config.json": b"{}", "model.safetensors": b"x", "pytorch_model.bin": b"x", "tokenizer.json": b"{}"}
-    )
-    hub.stated = stated
-    hub.start()
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+    files = dict.fromkeys(("README.md", "config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json"), b"{}")
     monkeypatch.setenv("NO_PROXY", "*")
-    try:
+    with Hub(files, stated=stated) as hub:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
         if says is None:
             names = [file.name for file in list_files(Repository.named(REPO, "main")).files]
             assert names == ["README.md", "config.json", "tokenizer.json", "model.safetensors"]
@@ -133,8 +127,6 @@ def test_odd_lists(monkeypatch: pytest.MonkeyPatch, stated: Callable[[Any], None
         with pytest.raises(HubError, match=re.escape(says)) as caught:
             list_files(Repository.named(REPO, "main"))
         assert str(caught.value).isprintable()
-    finally:
-        hub.stop()
 
 
 def test_the_library_is_loaded_only_when_needed() -> None:

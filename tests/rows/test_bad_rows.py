@@ -36,7 +36,7 @@ def test_every_bad_row_is_one_record(tmp_path: Path, private_cache: Path, logos:
     path.write_bytes(
         gzip.compress(b"\xef\xbb\xbf" + b"".join(row + end for (row, _), end in zip(ROWS, ends, strict=True)).strip())
     )
-    found = ended("generate", "retro", path, "-m", "nano", "--max-tokens", "5", "-o", out, folder=tmp_path)
+    found = ended("generate", "retro", path, "-m", "nano", "--max-tokens", "5", "-o", out)
     assert found.code == 0 and found.memory < 500 << 20 and "Traceback" not in found.err
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert [r["row"] for r in records] == list(range(len(ROWS)))
@@ -61,7 +61,7 @@ def test_a_line_that_unpacks_to_a_gigabyte(tmp_path: Path, private_cache: Path) 
     packed = gzip.compress(b"C" * (16 << 20))
     path.write_bytes(packed * 32 + gzip.compress(b"\nCCO ethanol\n"))
     out = tmp_path / "o.jsonl"
-    found = ended("generate", "retro", path, "-m", "nano", "--max-tokens", "5", "-o", out, folder=tmp_path)
+    found = ended("generate", "retro", path, "-m", "nano", "--max-tokens", "5", "-o", out)
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert found.code == 0 and found.memory < 500 << 20
     assert [(r["row"], r["sample"]) for r in records] == [(0, None), (1, 0)]
@@ -70,8 +70,8 @@ def test_a_line_that_unpacks_to_a_gigabyte(tmp_path: Path, private_cache: Path) 
 def test_columns_that_are_not_there(tmp_path: Path, private_cache: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("name,structure_smiles\na,CCO\n")
-    found = ended("generate", "retro", path, "-m", "nano", "--smiles-column", "smile", folder=tmp_path)
+    found = ended("generate", "retro", path, "-m", "nano", "--smiles-column", "smile")
     assert found.code in (1, 2) and found.err.count("\n") == 1 and "smile" in found.err and "structure_smiles" in found.err
     (tmp_path / "empty.csv").write_text("")
-    none = ended("generate", "retro", tmp_path / "empty.csv", "-m", "nano", folder=tmp_path)
+    none = ended("generate", "retro", tmp_path / "empty.csv", "-m", "nano")
     assert none.code == 0 and none.err == "no rows in the input, no records\n"

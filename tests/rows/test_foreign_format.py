@@ -45,6 +45,8 @@ FOREIGN = [
     (b"\x28\xb5\x2f\xfd\x04", "zstdcat"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"GGUF\x03\0\0\0", "give it with -m"),
     (pickle.dumps({"smiles": ["CCO"]}), "pickle"), (b"InChI=1S/CH4/h1H4\n", "InChI"), (bytes(range(1, 32)) * 20, "binary"),
     (b"a.smi" + b"\0" * 252 + b"ustar  \0", "tar archive"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "Git LFS pointer.*git lfs pull"),
+    (b'{\n  "smiles": "CCO"\n}\n', "over several lines; one object a line is read: jq -c"),
 ]  # fmt: skip
 
 
@@ -63,7 +65,11 @@ def test_one_line_and_exit_1(logos_here: Callable[..., Run]) -> None:
     assert (found.code, found.out, found.err.count("\n")) == (1, "", 1) and found.err.startswith("logos: -: an MDL RXN file")
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def old_lzma(data: bytes) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_ALONE)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, old_lzma])
 def test_packed_files_are_read_whatever_their_name(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     for name, data in (("x", b"CCO a\nCCN b\n"), ("x.csv.bz2", b"name,smiles\na,CCO\nb,CCN\n")):
         (tmp_path / name).write_bytes(pack(data))
@@ -98,7 +104,7 @@ def trickled(pieces: Sequence[bytes]) -> list[Row]:
     "data",
     [
         SDF, b"\n" + SDF.partition(b"\n")[2], b"# c\nid,smiles\n1,CCO\n2,CCN\n", b"2244 CCO\n2519 CCN\n", b"C C O\nC C N\n",
-        gzip.compress(b"CCO a\nCCN b\n"), bz2.compress(b"CCO a\n"), lzma.compress(b"CCO a\n"), b"CCO a", b"B",
+        gzip.compress(b"CCO a\nCCN b\n", mtime=0), bz2.compress(b"CCO a\n"), lzma.compress(b"CCO a\n"), b"CCO a", b"B",
     ],
 )  # fmt: skip
 def test_a_pipe_is_read_as_the_file_however_it_trickles_in(tmp_path: Path, data: bytes) -> None:

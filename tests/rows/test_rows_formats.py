@@ -79,6 +79,21 @@ def test_a_damaged_sdf_record_costs_only_itself(tmp_path: Path) -> None:
     assert [(row.id, row.error) for row in untitled] == [("1", None)], "an SDF is known by its counts line, title or not"
 
 
+def test_an_sdf_without_a_version_is_known_by_its_counts(tmp_path: Path) -> None:
+    whole = (EXAMPLES / "drugs.sdf").read_text().partition("$$$$")[0]
+    for end in ("999 V2000", ""):
+        ((row),) = read(tmp_path, whole.replace("999 V2000", end), "unnamed", wants="smiles")
+        assert (row.id, row.value) == ("aspirin", "CC(=O)Oc1ccccc1C(=O)O")
+    names = read(tmp_path, "CCO a\nCCN b\nCCC c\n123456789012345 d\n", "unnamed", wants="smiles")
+    assert [row.id for row in names] == list("abcd"), "a long number is no counts line"
+
+
+def test_a_point_of_attachment_makes_no_molecule(tmp_path: Path) -> None:
+    whole = (EXAMPLES / "drugs.sdf").read_text().partition("$$$$")[0]
+    ((row),) = read(tmp_path, whole.replace("M  END", "M  APO  1   1   1\nM  END"), "x.sdf", wants="smiles")
+    assert row.error == "line 1: atom 1 is a point of attachment; a query is no molecule"
+
+
 def test_sdf_fields_of_later_records_are_not_lost(tmp_path: Path) -> None:
     molecule = (EXAMPLES / "drugs.sdf").read_text().split("M  END")[0] + "M  END\n"
     text = molecule + "> <A>\n1\n\n$$$$\n" + molecule + "> <A>\n2\n\n> <B>\nx\ny\n\n$$$$\n"

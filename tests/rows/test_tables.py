@@ -74,6 +74,7 @@ def test_comments(tmp_path: Path) -> None:
         ("1,ethanol,CCO\n2,amine,CCN\n", "in.csv", [("1", "CCO"), ("2", "CCN")]),
         ("CCO\nCCN\n", "in.csv", [("1", "CCO"), ("2", "CCN")]),
         ("2244\tCCO\n2519\tCCN\n", "in.tsv", [("2244", "CCO"), ("2519", "CCN")]),
+        ('"CCO"\t"ethanol"\n"CCN"\t"amine"\n', "in.smi", [("ethanol", "CCO"), ("amine", "CCN")]),
     ],
 )
 def test_tables_without_a_header(tmp_path: Path, content: str, name: str, expected: list[tuple[str, str]]) -> None:
@@ -81,6 +82,16 @@ def test_tables_without_a_header(tmp_path: Path, content: str, name: str, expect
     assert pairs(rows) == expected and "--no-header" in notes[0]
     rows, _, notes = read(tmp_path, content, name, header=False)
     assert pairs(rows) == expected and notes == []
+
+
+def test_files_that_were_joined_bring_their_byte_order_marks(tmp_path: Path) -> None:
+    rows, _, _ = read(tmp_path, "\ufeffCCO a\n\ufeffCCN b\n", "in.smi")
+    assert pairs(rows) == [("a", "CCO"), ("b", "CCN")]
+
+
+def test_numbers_behind_a_reaction_are_no_ranks(tmp_path: Path) -> None:
+    rows, _, _ = read(tmp_path, "CCO>>CC=O\tUS1\t0012\t1976\n", "in.rsmi")
+    assert (rows[0].value, rows[0].columns) == ("CCO>>CC=O", {}) and rows[0].id.startswith("US1")
 
 
 def test_columns_by_number(tmp_path: Path) -> None:

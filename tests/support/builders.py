@@ -13,13 +13,23 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from logos_cli.chemistry.grammar import MARKERS
-from logos_cli.convert.gguf_vocab import LLAMA3, read_vocab
+from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.convert.verify import texts
 from logos_cli.models.checkpoint import Checkpoint
+from logos_cli.models.split_pattern import LLAMA3
 from logos_cli.models.tokens import Tokens
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
+# What `write_checkpoint` changes for the other families: heads wider than hidden / heads, experts.
+QWEN3: dict[str, Any] = {
+    "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "num_attention_heads": 6, "rope_scaling": None,
+    "rms_norm_eps": 1e-6, "rope_theta": 1e6, "attention_bias": False, "use_sliding_window": False,
+}  # fmt: skip
+MIXTRAL: dict[str, Any] = {
+    "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2,
+    "rope_scaling": None, "sliding_window": None, "rope_theta": 1e6,
+}  # fmt: skip
 
 
 def build_tokenizer(pattern: str | None = LLAMA3, ignore_merges: bool = True, markers: tuple[str, ...] = MARKERS) -> Tokenizer:
@@ -56,7 +66,8 @@ def build_tokenizer(pattern: str | None = LLAMA3, ignore_merges: bool = True, ma
 def write_checkpoint(
     folder: Path, tokenizer: Tokenizer, dtype: str = "BF16", tied: bool = False, shards: int = 1, **changes: Any
 ) -> Path:
-    """A random Llama: 2 layers, hidden 256, grouped-query attention, llama3 rope scaling, three spare embedding rows."""
+    """A random Llama, or with `QWEN3` or `MIXTRAL` as `changes` one of those: 2 layers, hidden 256, grouped-query attention,
+    llama3 rope scaling, three spare embedding rows."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = tokenizer.get_vocab_size() + 3
     config = {
@@ -89,16 +100,25 @@ def write_checkpoint(
 
 def random_tensors(config: dict[str, Any], tied: bool) -> dict[str, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(0)
-    h, f = config["hidden_size"], config["intermediate_size"]
-    kv = config["num_key_value_heads"] * config["head_dim"]
+    h, f, head = config["hidden_size"], config["intermediate_size"], config["head_dim"]
+    q, kv = config["num_attention_heads"] * head, config["num_key_value_heads"] * head
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config["vocab_size"], h), "model.norm.weight": (h,)}
     if not tied:
         shapes["lm_head.weight"] = (config["vocab_size"], h)
     for i in range(config["num_hidden_layers"]):
         p = f"model.layers.{i}."
         shapes |= {p + "input_layernorm.weight": (h,), p + "post_attention_layernorm.weight": (h,)}
-        shapes |= {p + f"self_attn.{n}_proj.weight": (d, h) for n, d in (("q", h), ("k", kv), ("v", kv), ("o", h))}
-        shapes |= {p + "mlp.gate_proj.weight": (f, h), p + "mlp.up_proj.weight": (f, h), p + "mlp.down_proj.weight": (h, f)}
+        shapes |= {p + f"self_attn.{n}_proj.weight": (d, h) for n, d in (("q", q), ("k", kv), ("v", kv))}
+        shapes[p + "self_attn.o_proj.weight"] = (h, q)
+        if config["model_type"] == "qwen3":
+            shapes |= {p + f"self_attn.{n}_norm.weight": (head,) for n in "qk"}
+        if config["model_type"] == "mixtral":
+            moe = p + "block_sparse_moe."
+            shapes[moe + "gate.weight"] = (config["num_local_experts"], h)
+            for e in range(config["num_local_experts"]):
+                shapes |= {f"{moe}experts.{e}.{n}.weight": s for n, s in (("w1", (f, h)), ("w2", (h, f)), ("w3", (f, h)))}
+        else:
+            shapes |= {p + "mlp.gate_proj.weight": (f, h), p + "mlp.up_proj.weight": (f, h), p + "mlp.down_proj.weight": (h, f)}
     # Wide enough that the logits have clear winners, so greedy texts can be compared.
     return {n: rng.normal(1.0 if len(s) == 1 else 0.0, 0.08, s).astype(np.float32) for n, s in shapes.items()}
 

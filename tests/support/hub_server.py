@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from threading import Event, Thread
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 REPO = "LOGOS-Hub/LOGOS-pretrain-1B"
@@ -41,6 +41,7 @@ class Hub:
     down_after_cut: bool = False  # and the hub takes no connection any more
     ranges: bool = True
     pace: float = 0  # seconds before each 64 kB of a large file
+    stall_after: int = 0  # bytes of a large file's answer, then nothing comes any more
     wrong: str = ""  # a file whose content is not what is stated
     longer: str = ""  # a file that does not end where it should
     names: tuple[str, ...] = ()  # listed as well
@@ -49,6 +50,14 @@ class Hub:
     requests: list[Request] = field(default_factory=list)
     address: str = ""
     server: ThreadingHTTPServer = field(init=False)
+    stopped: Event = field(default_factory=Event)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def large(self) -> list[Request]:
         """The requests for the bytes of large files."""
@@ -80,6 +89,7 @@ class Hub:
         Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
+        self.stopped.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -151,6 +161,8 @@ class Hub:
         try:
             for at in range(start, end, 65536):
                 time.sleep(self.pace)
+                if self.stall_after and at >= self.stall_after:
+                    self.stopped.wait()
                 to.wfile.write(data[at : min(end, at + 65536)])
         except OSError:
             pass  # the client went away

@@ -1,4 +1,5 @@
-"""An independent forward pass: a Llama in float64 numpy, straight from the Hugging Face tensors and the paper's formulas."""
+"""An independent forward pass: a Llama, a Qwen3 or a Mixtral in float64 numpy, straight from the Hugging Face tensors and the
+papers' formulas."""
 
 from __future__ import annotations
 
@@ -84,6 +85,8 @@ class ReferenceLlama:
             p = f"model.layers.{i}."
             h = self._norm(x, p + "input_layernorm.weight")
             q, k, v = (self._times(h, f"{p}self_attn.{n}_proj.weight").reshape(t, -1, head) for n in "qkv")
+            if p + "self_attn.q_norm.weight" in w:  # Qwen3
+                q, k = (self._norm(x, f"{p}self_attn.{n}_norm.weight") for x, n in ((q, "q"), (k, "k")))
             q, k = rotate(q), rotate(k)
             group = c["num_attention_heads"] // c["num_key_value_heads"]
             k, v = np.repeat(k, group, 1), np.repeat(v, group, 1)
@@ -93,10 +96,25 @@ class ReferenceLlama:
             attended = np.einsum("hqk,khd->qhd", weights, v).reshape(t, -1)
             x = x + self._times(attended, p + "self_attn.o_proj.weight")
             h = self._norm(x, p + "post_attention_layernorm.weight")
-            gate, up = (self._times(h, f"{p}mlp.{n}_proj.weight") for n in ("gate", "up"))
-            x = x + self._times(gate / (1 + np.exp(-gate)) * up, p + "mlp.down_proj.weight")
+            mixture = f"{p}block_sparse_moe."
+            x = x + (self._experts(h, mixture) if mixture + "gate.weight" in w else self._dense(h, p + "mlp.{}_proj.weight"))
         head_name = "model.embed_tokens.weight" if c["tie_word_embeddings"] else "lm_head.weight"
         return self._times(self._norm(x, "model.norm.weight"), head_name)
+
+    def _dense(self, h: Array, names: str, parts: tuple[str, str, str] = ("gate", "up", "down")) -> Array:
+        gate, up = (self._times(h, names.format(part)) for part in parts[:2])
+        return self._times(gate / (1 + np.exp(-gate)) * up, names.format(parts[2]))
+
+    def _experts(self, h: Array, p: str) -> Array:
+        """Each token through its likeliest experts, weighed by their shares of the probability among themselves."""
+        scores = self._times(h, p + "gate.weight")
+        chosen = np.argsort(-scores, axis=-1)[:, : self.config["num_experts_per_tok"]]
+        found = np.zeros_like(h)
+        for t, experts in enumerate(chosen):
+            shares = np.exp(scores[t, experts] - scores[t, experts].max())
+            for e, share in zip(experts, shares / shares.sum(), strict=True):
+                found[t] += share * self._dense(h[t : t + 1], f"{p}experts.{e}.{{}}.weight", ("w1", "w3", "w2"))[0]
+        return found
 
     def greedy(self, tokens: list[int], count: int) -> tuple[list[int], float]:
         """The next `count` most likely tokens and their summed log-probability."""

@@ -7,40 +7,26 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import AT_ONCE, PATIENCE, lines_in, running, wait_until
 
 from logos_cli.engines.llamacpp.context import Context
 from logos_cli.system import interrupt
 
-LOGOS = [sys.executable, "-m", "logos_cli"]
-# Measured by hand at 0.1 to 0.8 s on a 1B model under load; here the machine may also be busy with other tests.
-AT_ONCE = 3.0
+SILENT = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
 
-def interrupted(child: subprocess.Popen[str]) -> tuple[int, str, float]:
-    """(exit code, stderr, seconds until the end) after Ctrl-C."""
-    began = time.monotonic()
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=20)
-    return child.returncode, err, time.monotonic() - began
-
-
-def started(*arguments: str | Path) -> subprocess.Popen[str]:
-    command = [*LOGOS, *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
-
-
-def wait_for(ready: Callable[[], bool], child: subprocess.Popen[str]) -> None:
-    while not ready() and child.poll() is None:
-        time.sleep(0.005)
+def sent(number: signal.Signals, child: subprocess.Popen[str]) -> tuple[int, str]:
+    """(exit code, stderr) of a child that ends at once when it gets the signal."""
+    child.send_signal(number)
+    _, err = child.communicate(timeout=AT_ONCE)
+    return child.returncode, err
 
 
 @pytest.fixture
@@ -55,32 +41,31 @@ def long_rows(tmp_path: Path) -> Path:
 def test_at_any_moment_of_a_run(private_cache: Path, nano_bf16: Path, long_rows: Path, tmp_path: Path) -> None:
     """Imports, load, prefill, decode: whatever the moment hits."""
     for tenth in range(3, 18, 2):
-        child = started("generate", "react", long_rows, "-m", nano_bf16, "-n", "4", "-o", tmp_path / f"o{tenth}.jsonl")
-        time.sleep(tenth / 10)
-        code, err, seconds = interrupted(child)
+        out = tmp_path / f"o{tenth}.jsonl"
+        with running("generate", "react", long_rows, "-m", nano_bf16, "-n", "4", "-o", out, **SILENT) as child:
+            time.sleep(tenth / 10)
+            code, err = sent(signal.SIGINT, child)
         # Before our first line has run, Python itself dies of the signal.
-        assert code in (130, -signal.SIGINT) and seconds < AT_ONCE and "Traceback" not in err, (tenth, code, err)
-        assert not (tmp_path / f"o{tenth}.jsonl").exists()
+        assert code in (130, -signal.SIGINT) and "Traceback" not in err, (tenth, code, err)
+        assert not out.exists()
         if code == 130:
             assert err.splitlines()[-1] == "logos: interrupted"
 
 
 def test_while_decoding(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
     out, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
-    child = started("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out)
-    wait_for(lambda: partial.exists() and partial.stat().st_size > 1000, child)
-    code, err, seconds = interrupted(child)
-    assert (code, err, seconds < AT_ONCE) == (130, "logos: interrupted\n", True)
+    with running("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out, **SILENT) as child:
+        wait_until(lambda: lines_in(partial) > 2, child)
+        assert sent(signal.SIGINT, child) == (130, "logos: interrupted\n")
     assert partial.exists() and not out.exists()
 
 
 @pytest.mark.parametrize("command", [["quantize"], ["convert", "nano"]], ids=["quantize", "convert"])
 def test_while_quantizing(command: list[str], private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
     source = command[1:] or [str(nano_bf16)]
-    child = started(command[0], *source, "-o", tmp_path / "q.gguf", "--type", "iq4_xs", "--threads", "1")
-    wait_for(lambda: bool(list(tmp_path.iterdir())), child)
-    code, err, seconds = interrupted(child)
-    assert (code, err, seconds < AT_ONCE) == (130, "logos: interrupted\n", True)
+    with running(command[0], *source, "-o", tmp_path / "q.gguf", "--type", "iq4_xs", "--threads", "1", **SILENT) as child:
+        wait_until(lambda: list(tmp_path.iterdir()), child)
+        assert sent(signal.SIGINT, child) == (130, "logos: interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,18 +75,15 @@ def test_a_batch_system_ends_it_like_ctrl_c(
 ) -> None:
     """In the middle of a decode and of a quantization; the run can be resumed."""
     out, partial, target = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial", tmp_path / "q"
-    child = started("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out)
-    wait_for(lambda: partial.exists() and partial.stat().st_size > 1000, child)
-    child.send_signal(number)
-    _, err = child.communicate(timeout=20)
-    assert (child.returncode, err) == (128 + number, f"logos: stopped by {number.name}\n")
+    with running("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out, **SILENT) as child:
+        wait_until(lambda: lines_in(partial) > 2, child)
+        assert sent(number, child) == (128 + number, f"logos: stopped by {number.name}\n")
     assert partial.exists() and not out.exists()
     target.mkdir()
-    child = started("quantize", nano_bf16, "-o", target / "q.gguf", "--type", "iq4_xs", "--threads", "1")
-    wait_for(lambda: bool(list(target.iterdir())), child)
-    child.send_signal(number)
-    _, err = child.communicate(timeout=20)
-    assert (child.returncode, err) == (128 + number, f"logos: stopped by {number.name}\n") and not list(target.iterdir())
+    with running("quantize", nano_bf16, "-o", target / "q.gguf", "--type", "iq4_xs", "--threads", "1", **SILENT) as child:
+        wait_until(lambda: list(target.iterdir()), child)
+        assert sent(number, child) == (128 + number, f"logos: stopped by {number.name}\n")
+    assert not list(target.iterdir())
 
 
 def test_a_signal_in_the_middle_of_a_call_into_c_comes_after_it() -> None:
@@ -138,7 +120,8 @@ def test_while_a_call_into_c_does_not_end(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(interrupt, "_left", threading.Event())
     assert interrupt.heard(lambda: 7) == 7 and not interrupt.left_behind()
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    began = time.monotonic()
+    over = threading.Event()
     with pytest.raises(KeyboardInterrupt):
-        interrupt.heard(lambda: time.sleep(30))
-    assert time.monotonic() - began < AT_ONCE and interrupt.left_behind()
+        interrupt.heard(lambda: over.wait(PATIENCE))
+    assert interrupt.left_behind()
+    over.set()

@@ -105,10 +105,11 @@ def accuracy(
     """
     from logos_cli.benchmarks.accuracy.accuracy import table
     from logos_cli.benchmarks.accuracy.measure import measure_accuracy
-    from logos_cli.benchmarks.accuracy.plan import Asked, check_markers, read_data
+    from logos_cli.benchmarks.accuracy.plan import TaskOptions, check_markers, read_data
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.metrics.truths import read_molecules
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import Reading
@@ -128,11 +129,12 @@ def accuracy(
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task) if task else None
-    options.check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
     paths = [model_path(name) for name in models]
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None
-    asked = Asked(chosen, samples, max_tokens, seed, tasks, known, texts, until, figure.value if figure else None)
+    wanted = figure.value if figure else None
+    asked = TaskOptions(chosen, samples, max_tokens, seed, tasks, known, texts, until, wanted)
     rows = None
     if data and chosen:
         rows = read_data(data, limit, Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side))
@@ -155,10 +157,10 @@ def accuracy(
             return
         if told := journal.damage():
             note(told)
-        document, remarks = measure_accuracy(asked, rows, base, subjects, settings, journal, TERMINAL)
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        result, remarks = measure_accuracy(asked, rows, base, subjects, settings, journal, TERMINAL)
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
-    show_table(*table(document))
+    show_table(*table(result))
     for line in remarks:
         note(line)
     if out is None or as_json:

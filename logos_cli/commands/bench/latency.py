@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logos_cli.errors import UsageError
+from logos_cli.tasks.defaults import TIMED
 from logos_cli.terminal import options
 
 if TYPE_CHECKING:
     from logos_cli.rows.row import Reading, Row
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 MOST_AT_ONCE = 256  # llama.cpp's LLAMA_MAX_SEQ
 
@@ -33,7 +34,7 @@ def latency(
     new: Annotated[int, typer.Option("--new", min=1, help="Tokens written for each answer.")] = 64,
     task: Annotated[
         str, typer.Option("--task", help="Task measured end to end.", metavar="TASK", autocompletion=options.task_names)
-    ] = "retro",
+    ] = TIMED,
     data: Annotated[
         str | None, typer.Option("--data", help="Its rows. Default: four drugs.", metavar="INPUT", show_default=False)
     ] = None,
@@ -61,6 +62,7 @@ def latency(
     from logos_cli.benchmarks.latency.settings import LatencySettings
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.models.model_file import read_model_file
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import Reading, Row
@@ -73,7 +75,7 @@ def latency(
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task)
-    options.check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
     reading = Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side)
     paths = [model_path(name) for name in models]
     if len(set(paths)) < len(paths):
@@ -103,12 +105,12 @@ def latency(
         note(told)
     try:
         with progress("measuring", rounds * len(headers), "rounds") as bar:
-            document = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+            result = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
     finally:
         journal.close()
-    show_table(*table(document))
+    show_table(*table(result))
     if out is None or as_json:
         sys.stdout.write(text)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.engines.llamacpp import library
-from logos_cli.engines.slots import PREFILL, prefill_spans
+from logos_cli.engines.streams import PREFILL, prefill_spans
 from logos_cli.errors import EngineError
 from logos_cli.system.interrupt import deferred_interrupt, heard
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.engines.slots import PREFILL, prefill_spans
+from logos_cli.engines.streams import PREFILL, prefill_spans
 from logos_cli.errors import EngineError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from logos_cli.drawing.canvas import Block, Canvas, measured, wrapped
 from logos_cli.drawing.molecules import Undrawn, picture
-from logos_cli.drawing.sheet import INK, RED, SOFT, Molecule, Scheme
+from logos_cli.drawing.sheet import INK, RED, SOFT, Molecule, MoleculeLine
 
 TALLEST = 190.0  # of one molecule
 _SMALLEST = 0.62  # below this share of its natural size a scheme breaks into lines instead
@@ -25,7 +25,7 @@ class Box:
     told: tuple[str, ...] = ()
 
 
-def boxes(part: Scheme, width: float) -> list[Box]:
+def boxes(part: MoleculeLine, width: float) -> list[Box]:
     """The molecules at one scale, as near to their natural size as the width allows; what is still too large is smaller."""
     found: list[Box] = []
     for item in part.items:
@@ -52,7 +52,7 @@ def boxes(part: Scheme, width: float) -> list[Box]:
     return sized
 
 
-def scheme(part: Scheme, width: float) -> Block:
+def molecule_line(part: MoleculeLine, width: float) -> Block:
     rows: list[list[Box]] = [[]]
     for box in boxes(part, width):
         if rows[-1] and sum(one.width + _BESIDE for one in rows[-1]) + box.width > width + 0.5:

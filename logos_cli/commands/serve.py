@@ -1,0 +1,105 @@
+"""logos serve logos-1b-int4.gguf"""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from logos_cli.errors import MissingDependency, UsageError
+from logos_cli.terminal import options
+
+INSTALL = "run: pip install 'logos-cli[{extra}]'"
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A GGUF file or an ONNX folder. Default: $LOGOS_MODEL, else nano.", metavar="MODEL"),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; beyond this machine with --api-key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    api_key: Annotated[
+        str | None,
+        typer.Option("--api-key", envvar="LOGOS_API_KEY", help="What clients must send as Bearer key.", show_default=False),
+    ] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Tools for an agent, on stdin and stdout instead of HTTP.")] = False,
+    mcp_http: Annotated[bool, typer.Option("--mcp-http", help="Tools for agents at /mcp too.")] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", min=1, help="Most answers written at once. Default: 32, on a GPU 64.", show_default=False),
+    ] = None,
+    device: options.DeviceOption = "auto",
+    threads: options.Threads = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer that can be asked for.")] = 1000,
+    max_rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows or prompts of one request.")] = 1000,
+    max_body: Annotated[int, typer.Option("--max-body", min=1, help="MB of one request.")] = 8,
+    queue: Annotated[int, typer.Option("--queue", min=1, max=4096, help="Requests at once; beyond them 429.")] = 256,
+    drain: Annotated[int, typer.Option("--drain", min=0, help="Seconds for what was begun, after SIGTERM or Ctrl-C.")] = 30,
+    debug: options.Debug = False,
+) -> None:
+    """Answer over HTTP: OpenAI's completions, LOGOS's tasks, a planner's expansions; or as tools for an agent.
+
+    \b
+    Example: logos serve logos-1b-int4.gguf --port 8000
+    """
+    from logos_cli.engines.engine import EngineSettings
+    from logos_cli.terminal.console import note
+    from logos_cli.terminal.model_word import open_model
+
+    if mcp or mcp_http:
+        need("mcp", "mcp")
+    if mcp and mcp_http:
+        raise UsageError("--mcp speaks on stdin and stdout, --mcp-http beside the HTTP server; give one of them")
+    settings = EngineSettings(device, threads, batch, note)
+    if mcp:
+        from logos_cli.serving.agent import serve_agent
+
+        serve_agent(lambda: open_model(model, settings), max_tokens)
+        return
+    need("starlette", "serve")
+    need("uvicorn", "serve")
+    from logos_cli.serving.app import application
+    from logos_cli.serving.endpoint import State
+    from logos_cli.serving.gate import is_loopback
+    from logos_cli.serving.limits import Limits
+    from logos_cli.serving.server import address, listening, warm_up
+    from logos_cli.serving.server import serve as answer
+    from logos_cli.serving.shared_engine import SharedEngine
+
+    if api_key == "":
+        raise UsageError("the API key is empty; give one, or leave --api-key and $LOGOS_API_KEY out")
+    local = is_loopback(host)
+    if not local and api_key is None:
+        raise UsageError(f"--host {host} lets other machines in; give --api-key or $LOGOS_API_KEY, or listen on 127.0.0.1")
+    with listening(host, port) as found:
+        shared = SharedEngine(open_model(model, settings), max_tokens)
+        try:
+            warm_up(shared)
+            state = State(shared, Limits(max_body * 1_000_000, max_rows, shared.most_tokens, queue))
+            more, how = [], {}
+            if mcp_http:
+                from logos_cli.serving.agent import routes_of_tools
+
+                more, how = routes_of_tools(shared, local and api_key is None)
+            app = application(state, api_key, local, more, **how)
+
+            def ready() -> None:
+                note(f"{shared.info.model} answers at {address(found)}; Ctrl-C ends it")
+
+            stopped_by = answer(app, found, drain, ready, state.cut, debug)
+        finally:
+            shared.close()
+    if stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def need(package: str, extra: str) -> None:
+    """Raises MissingDependency with the command that installs it."""
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise MissingDependency(f"{package} is not installed; {INSTALL.format(extra=extra)}")

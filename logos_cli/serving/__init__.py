@@ -1,0 +1,1 @@
+"""One model for many askers: an HTTP server, and tools for agents."""
