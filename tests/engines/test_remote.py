@@ -167,19 +167,8 @@ def test_llama_server_gives_the_same_records(nano_bf16: Path, logos_here: Logos,
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command: list[str] = [
-        os.environ["LLAMA_BIN"] + "/llama-server",
-        "-m",
-        str(nano_bf16),
-        "--port",
-        str(port),
-        "-np",
-        "8",
-        "-c",
-        "8192",
-        "-t",
-        "2",
-    ]
+    tool = Path(os.environ["LLAMA_BIN"]) / "llama-server"
+    command = [str(tool), "-m", str(nano_bf16), "--port", str(port), *["-np", "8", "-c", "8192", "-t", "2"]]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             address = f"http://127.0.0.1:{port}/v1"
