@@ -51,5 +51,5 @@ def compared(result: AccuracyResult, task: str) -> list[Comparison]:
 
 def about(n: int) -> int:
     """Rounds to two digits: more of such a figure is not known."""
-    power = 10 ** max(0, math.floor(math.log10(max(n, 1))) - 1)
+    power: int = 10 ** max(0, math.floor(math.log10(max(n, 1))) - 1)
     return round(n / power) * power
