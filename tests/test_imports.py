@@ -13,9 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Folder -> the folders that its files may import, from the top of the house down; docs/architecture.md has the picture.
 ALLOWED = {
-    "commands": "terminal convert quant benchmarks pipeline inspection drawing tasks engines rows models records structures "
-                "chemistry system",
+    "commands": "terminal cluster convert quant benchmarks pipeline inspection drawing tasks engines rows models records "
+                "structures chemistry system",
     "terminal": "convert quant tasks engines rows records system",
+    "cluster": "pipeline engines rows models records system",
     "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
     "convert": "engines models chemistry system nano",
     "quant": "pipeline tasks engines rows models chemistry system",
@@ -38,7 +39,7 @@ ALLOWED = {
 }  # fmt: skip
 EVERYWHERE = ("", "errors")
 TOPS = ("convert", "quant", "benchmarks")  # at the repository's root, installed inside logos_cli
-HEAVY = ("numpy", "llama_cpp", "rdkit", "onnxruntime", "torch", "tokenizers", "gguf", "rich", "onnx")
+HEAVY = ("numpy", "llama_cpp", "rdkit", "onnxruntime", "torch", "tokenizers", "gguf", "rich", "onnx", "ray")
 
 
 def modules() -> dict[str, Path]:

@@ -75,6 +75,9 @@ def generate(
     shard: options.ShardOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
+    ray: options.RayAddress = None,
+    workers: options.Workers = None,
+    ship: options.Ship = False,
     format: Annotated[
         options.Format, typer.Option("--format", help="smi: SMILES, id, rank, count; fasta: proteins, antibodies.")
     ] = options.Format.jsonl,
@@ -130,6 +133,7 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
+    from logos_cli.commands.answering import ask_of, open_answering
     from logos_cli.commands.generate_run import (
         annotation_for,
         beam_of,
@@ -151,7 +155,6 @@ def generate(
     from logos_cli.system.read_ahead import Ahead
     from logos_cli.tasks.table import ASKS_SMILES, spelled, task_named
     from logos_cli.terminal.console import note
-    from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, input_rows, none_answered, sha256, total_rows
 
     chosen = task_named(task, form.value if form else None)
@@ -186,15 +189,17 @@ def generate(
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
+    engine_settings = EngineSettings(device, threads, batch, note)
+    ask = ask_of(ray, workers, ship, engine_settings)
     count = beam or samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
     files = PocketFiles(bfactors) if bfactors else None
-    engine = open_model(model, EngineSettings(device, threads, batch, note))
+    answering = open_answering(model, engine_settings, ask)
     output: StandardOutput | FileOutput | None = None
     try:
-        settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
-        if engine.info.device != "cpu":
-            note(f"device: {engine.info.device}")
+        settings = resolve(chosen.name, chosen.sampling, chosen.source, answering.info.sampling, flags).settings
+        if answering.info.device != "cpu":
+            note(f"device: {answering.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
         plan = Plan(chosen, settings, count, top, single, share, keep_identity, note, beam)
         described = describe(input, limit, reading) | {
@@ -207,7 +212,7 @@ def generate(
         described |= {"similar_to_sha256": sha256(similar_to) if similar_to else None}
         described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
         output = open_output(
-            out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
+            out, format.value, valid_only, plan, answering.info, described, annotation.columns, resume, rows, part, blank
         )
         if output is None:
             note(f"{out} is complete; nothing to resume")
@@ -221,7 +226,7 @@ def generate(
 
         total = total_rows(input, reading, limit)
         named = files.kept(rows, output.done.row, part) if files else rows
-        seconds = run(named, plan, engine, output, total, complete, part)
+        seconds = run(named, plan, answering, output, total, complete, part)
         if files:
             note(files.told())
         note(summary(output.tally, before, seconds, blank, part))
@@ -232,4 +237,4 @@ def generate(
     finally:
         if output:
             output.close()
-        engine.close()
+        answering.close()

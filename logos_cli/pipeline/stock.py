@@ -98,7 +98,7 @@ def inchi_key(smiles: str) -> str:
     """The standard InChIKey of a valid SMILES; empty where InChI has none for it."""
     from rdkit.Chem.inchi import MolToInchiKey
 
-    return str(MolToInchiKey(rdkit().MolFromSmiles(smiles)))
+    return str(MolToInchiKey(rdkit().MolFromSmiles(smiles)))  # type: ignore[no-untyped-call]
 
 
 def read_stock(path: Path, note: Callable[[str], None] = lambda _: None) -> Stock:
