@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from logos_cli.rows.row import Row
+from logos_cli.rows.row import Recorded, Row
+from logos_cli.tasks.defaults import TIMED
 
 # Drugs of ordinary size, as rows of the task: aspirin, ibuprofen, caffeine, imatinib.
 DRUGS = (
@@ -15,8 +16,8 @@ DRUGS = (
     "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1",
 )
 
-
-_ROW = ("ordinal", "id", "value", "text", "reactants")
+_ALWAYS = ("ordinal", "id", "value", "text", "reactants")  # in the document even where a row has none
+_NO_PROMPT = ("site", "truth")  # of a record only; a site holds its whole structure
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LatencySettings:
     start: int = 32
     new: int = 64
     samples: tuple[int, ...] = (1, 8, 32)
-    task: str = "retro"
+    task: str = TIMED
     rows: tuple[Row, ...] = tuple(Row(i, str(i + 1), value=smiles) for i, smiles in enumerate(DRUGS))
     task_samples: int = 8
     max_tokens: int = 64
@@ -37,17 +38,32 @@ class LatencySettings:
     threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; of the rows what a prompt is made from."""
-        rows = [{name: getattr(row, name) for name in _ROW} for row in self.rows]
-        return asdict(self) | {"rows": rows}
+        """Gives them as JSON; of the rows what a prompt is made from."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        return settings | {"rows": [row_to_dict(row) for row in self.rows]}
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> LatencySettings:
-        rows = tuple(row_from(one) for one in found["rows"])
+        """Reads what `to_dict` gave."""
+        rows = tuple(row_from_dict(one) for one in found["rows"])
         return cls(**{**found, "samples": tuple(found["samples"]), "rows": rows})
 
 
-def row_from(found: dict[str, Any]) -> Row:
-    """JSON has lists where a row has tuples."""
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-    return Row(**plain)
+def row_to_dict(row: Row) -> dict[str, Any]:
+    """Gives of a row what a prompt is made from; beyond `_ALWAYS` only what it has."""
+    plain = Row(row.ordinal, row.id)
+    names = [field.name for field in fields(row) if field.name not in _NO_PROMPT]
+    found = {name: getattr(row, name) for name in names if name in _ALWAYS or getattr(row, name) != getattr(plain, name)}
+    return found | ({"recorded": asdict(row.recorded)} if row.recorded else {})
+
+
+def row_from_dict(found: dict[str, Any]) -> Row:
+    """Reads what `row_to_dict` gave and went through JSON."""
+    recorded = found.get("recorded")
+    plain = {name: tuples(value) for name, value in found.items() if name != "recorded"}
+    return Row(**plain, recorded=Recorded(**recorded) if recorded else None)
+
+
+def tuples(value: Any) -> Any:
+    """Makes tuples of lists: JSON has lists where a row has tuples."""
+    return tuple(map(tuples, value)) if isinstance(value, (list, tuple)) else value

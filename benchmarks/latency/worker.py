@@ -12,10 +12,10 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from logos_cli.benchmarks.latency.results import DecodeRound, Round, TaskRound
 from logos_cli.benchmarks.latency.settings import LatencySettings
 from logos_cli.chemistry.grammar import MARKERS
 from logos_cli.engines.engine import Engine, EngineSettings, Request
@@ -24,35 +24,35 @@ from logos_cli.engines.llamacpp.library import is_installed
 from logos_cli.engines.open_engine import open_engine
 from logos_cli.engines.sampling import resolve
 from logos_cli.errors import EngineError, InputError, LogosError, TokenizerError
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.system.memory import peak_bytes
-from logos_cli.tasks.table import PUBLISHED, task_named
+from logos_cli.tasks.table import task_named
+from logos_cli.tasks.task import PUBLISHED
 
 
-def measure(path: Path, settings: LatencySettings) -> dict[str, Any]:
+def measure(path: Path, settings: LatencySettings) -> Round:
+    """Measures one model."""
     on_gpu = settings.device != "cpu" and is_installed()  # llama.cpp is whom the GPU's memory is asked of
     gpu_before = gpu_bytes_used() if on_gpu else 0
     began = time.perf_counter()
     engine = open_engine(path, EngineSettings(settings.device, settings.threads, 1, refuse))
-    found: dict[str, Any] = {"load_s": time.perf_counter() - began}
+    loaded = time.perf_counter() - began
     try:
         run = Run(engine, settings)
-        found |= run.first_token()
-        found["decode"], gpu = [], [0]
+        prefill, first_token = run.first_token()
+        decode, gpu = [], [0]
         for samples in sorted(settings.samples):
-            found["decode"].append(run.decode(samples))
+            decode.append(run.decode(samples))
             gpu.append(gpu_bytes_used() - gpu_before if on_gpu else 0)
-        found["gpu_bytes"] = max(gpu)
-        found["task"] = run.task()
+        task = run.task()
     finally:
         engine.close()
-    info = engine.info
-    about = {"device": info.device, "threads": info.threads, "kv_type": info.kv_type, "build": info.build}
-    return found | {"peak_rss_bytes": peak_bytes(), "about": about}
+    about = {name: getattr(engine.info, name) for name in ("device", "threads", "kv_type", "build")}
+    return Round(loaded, prefill, first_token, tuple(decode), max(gpu), task, peak_bytes(), about)
 
 
 def refuse(note: str) -> None:
-    """The engine says so if memory is short and it would write fewer answers at once than were asked for."""
+    """Refuses to go on: the engine says so if memory is short and it would write fewer answers at once than were asked for."""
     raise EngineError(f"{note}: nothing is measured then; leave out the larger sizes of --batch")
 
 
@@ -70,8 +70,8 @@ class Run:
         self.sampling = replace(PUBLISHED, seed=settings.seed)
 
     def seconds(self, prompt: int, samples: int, new: int) -> float:
-        """Wall time of writing `samples` answers of `new` tokens after a prompt of `prompt`. They are asked for as rows of
-        their own, so that each token is decoded: samples of one row would share those they begin with."""
+        """Measures the wall time of writing `samples` answers of `new` tokens after a prompt of `prompt`. They are asked for
+        as rows of their own, so that each token is decoded: samples of one row would share those they begin with."""
         requests = [Request(row, self.ids[:prompt], [0]) for row in range(samples)]
         began = time.perf_counter()
         answers = list(self.engine.generate(requests, replace(self.sampling, max_tokens=new), None, samples == 1))
@@ -80,33 +80,33 @@ class Run:
         return took
 
     def prepare(self, samples: int) -> None:
-        """Open the context for that many answers at once, and no larger one; warm up."""
+        """Opens the context for that many answers at once, and no larger one; warms up."""
         self.engine.release()
         self.engine.settings = replace(self.engine.settings, batch=samples)
         self.seconds(len(self.ids), samples, 2)
 
-    def first_token(self) -> dict[str, Any]:
-        """Prompt reading, and time to the first token of a short prompt."""
+    def first_token(self) -> tuple[float, float]:
+        """Measures prompt reading in tokens a second, and milliseconds to the first token of a short prompt."""
         self.prepare(1)
         settings = self.settings
         prefill = settings.prompt / self.seconds(settings.prompt, 1, 1)
         self.seconds(settings.start, 1, 1)
-        return {"prefill_tokens_per_s": prefill, "ttft_ms": 1000 * self.seconds(settings.start, 1, 1)}
+        return prefill, 1000 * self.seconds(settings.start, 1, 1)
 
-    def decode(self, samples: int) -> dict[str, Any]:
-        """Tokens a second while `samples` answers are written together: prompt and first token are taken off."""
+    def decode(self, samples: int) -> DecodeRound:
+        """Measures tokens a second while `samples` answers are written together: prompt and first token are taken off."""
         settings = self.settings
         self.prepare(samples)
         for _ in range(5):
             first = self.seconds(settings.start, samples, 1)
             whole = self.seconds(settings.start, samples, settings.new + 1)
             if whole > first:
-                speed = samples * settings.new / (whole - first)
-                return {"samples": samples, "tokens_per_s": speed, "peak_rss_bytes": peak_bytes()}
+                return DecodeRound(samples, samples * settings.new / (whole - first), peak_bytes())
         raise EngineError(f"{settings.new} tokens are written too fast to be timed on this busy machine; raise --new")
 
-    def task(self) -> dict[str, Any] | None:
-        """Rows in, records out: tokenization, sampling and chemistry included; None if the model does not speak the task.
+    def task(self) -> TaskRound | None:
+        """Measures rows in, records out: tokenization, sampling and chemistry included; None if the model does not speak the
+        task.
 
         Raises InputError if no row gave an answer.
         """
@@ -114,7 +114,7 @@ class Run:
         chosen = task_named(settings.task)
         flags = {"seed": settings.seed, "max_tokens": settings.max_tokens}
         sampling = resolve(chosen.name, chosen.sampling, chosen.source, self.engine.info.sampling, flags).settings
-        plan = Plan(chosen, sampling, settings.task_samples)
+        plan = GenerationPlan(chosen, sampling, settings.task_samples)
         try:
             for marker in chosen.needs:
                 self.engine.marker(marker)
@@ -131,20 +131,19 @@ class Run:
         if not answers:
             raise InputError(f"no row of the task could be used: {records[0].error}")
         rows, work = len({record.row for record in answers}), self.engine.work
-        return {
-            "rows": rows, "seconds_per_row": took / rows, "samples_per_s": len(answers) / took,
-            "tokens_per_s": sum(record.tokens or 0 for record in answers) / took,
-            "rows_per_token": (work.rows + work.padding - before.rows - before.padding) / (work.tokens - before.tokens),
-        }  # fmt: skip
+        return TaskRound(
+            rows, took / rows, len(answers) / took, sum(record.tokens or 0 for record in answers) / took,
+            (work.rows + work.padding - before.rows - before.padding) / (work.tokens - before.tokens),
+        )  # fmt: skip
 
 
 def main() -> int:
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        found = measure(Path(asked["path"]), LatencySettings.from_dict(asked["settings"]))
+        answer = measure(Path(request["path"]), LatencySettings.from_dict(request["settings"])).to_dict()
     except LogosError as error:
-        found = {"error": str(error), "code": error.exit_code}
-    sys.stdout.write(json.dumps(found) + "\n")
+        answer = {"error": str(error), "code": error.exit_code}
+    sys.stdout.write(json.dumps(answer) + "\n")
     return 0
 
 

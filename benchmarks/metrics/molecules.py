@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from logos_cli.chemistry.properties import fingerprint, functions, parsed
 
@@ -13,17 +15,24 @@ MOST_PAIRED = 1000  # molecules whose pairs are compared: half a million similar
 
 
 def properties(smiles: Iterable[str]) -> dict[str, list[float]]:
-    """Property -> its values over the molecules: molecular weight, Crippen logP, QED (all from RDKit)."""
-    found: dict[str, list[float]] = {name: [] for name in PROPERTIES}
-    for mol in map(parsed, smiles):
-        if mol is not None:
-            for name in PROPERTIES:
-                found[name].append(float(functions()[name](mol)))
-    return found
+    """Gives each property's values over the molecules: molecular weight, Crippen logP, QED (all from RDKit)."""
+    columns: dict[str, list[float]] = {name: [] for name in PROPERTIES}
+    for values in map(_properties_of, smiles):
+        if values is not None:
+            for name, value in zip(PROPERTIES, values, strict=True):
+                columns[name].append(value)
+    return columns
+
+
+# Models that differ only in their numbers mostly give each other's answers, and QED takes milliseconds.
+@lru_cache(maxsize=1 << 17)
+def _properties_of(smiles: str) -> tuple[float, ...] | None:
+    mol = parsed(smiles)
+    return None if mol is None else tuple(float(functions()[name](mol)) for name in PROPERTIES)
 
 
 def similarity(left: str, right: str) -> float:
-    """Tanimoto similarity of two molecules by Morgan fingerprints; 0 if one cannot be read."""
+    """Measures Tanimoto similarity of two molecules by Morgan fingerprints; 0 if one cannot be read."""
     from rdkit.DataStructs import TanimotoSimilarity
 
     a, b = parsed(left), parsed(right)
@@ -31,7 +40,7 @@ def similarity(left: str, right: str) -> float:
 
 
 def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """The first Wasserstein distance of two samples: the area between their cumulative distributions."""
+    """Measures the first Wasserstein distance of two samples: the area between their cumulative distributions."""
     import numpy as np
 
     if not left or not right:
@@ -51,10 +60,14 @@ class Diversity:
     value: float
     n: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Gives it as JSON."""
+        return {"value": self.value, "n": self.n}
+
 
 def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:
-    """None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy et al. 2020),
-    but without each molecule's similarity to itself."""
+    """Measures diversity; None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy
+    et al. 2020), but without each molecule's similarity to itself."""
     from rdkit.DataStructs import BulkTanimotoSimilarity
 
     distinct = sorted(set(smiles))

@@ -13,18 +13,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from logos_cli.benchmarks.metrics.truths import answer_keys, lowered, parse_any, said
 from logos_cli.chemistry.grammar import MOLECULE, reaction_parts
 from logos_cli.chemistry.smiles import canonical_set, shortened
 from logos_cli.errors import InputError
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
 from logos_cli.system.lines import Blank, filled, open_bytes, read_lines
-from logos_cli.tasks.table import TASKS
+from logos_cli.tasks.answer_kinds import lowered, stated
+from logos_cli.tasks.task import Task
 
 Question = tuple[str, ...]  # canonical molecules in canonical order, or one sequence
-SIDES = {"retro": -1, "react": 0}  # the side of a reaction that the task asks with
-_SIDE_KEYS = {"retro": ("product", "products"), "react": ("reactants",)}
+
+
+@dataclass(frozen=True)
+class Side:
+    """The side of a reaction that a task asks with: its place, the keys that hold it, and how an empty answer is written."""
+
+    place: int
+    keys: tuple[str, ...]
+    empty: str
+
+    @property
+    def other(self) -> int:
+        """The place of the side that answers."""
+        return 0 if self.place else -1
+
+
+SIDES = {
+    "product": Side(-1, ("product", "products"), " (>>product)"),
+    "reactants": Side(0, ("reactants",), " (reactants>>)"),
+}
 _PROMPT_KEYS = ("test_input", "reaction", "rxn_smiles", "reaction_smiles", "rxn")
 
 
@@ -51,7 +69,7 @@ class TruthFile:
 
 @contextmanager
 def read_once(path: Path) -> Iterator[Path]:
-    """A path that can be read as often as it takes: `path`, or a copy of what stdin (`-`) or a pipe gives only once."""
+    """Gives a path that can be read as often as it takes: `path`, or a copy of what stdin (`-`) or a pipe gives only once."""
     if os.path.isfile(path) or os.path.isdir(path):
         yield path
         return
@@ -69,8 +87,8 @@ def read_once(path: Path) -> Iterator[Path]:
             raise InputError(str(error).replace(str(copy), str(path))) from error
 
 
-def read_truth_file(path: Path, task: str, column: str | None = None) -> TruthFile:
-    """All right answers of a file that can be read twice; `column` names the table's column or JSON key that has them.
+def read_truth_file(path: Path, task: Task, column: str | None = None) -> TruthFile:
+    """Reads all right answers of a file that can be read twice; `column` names the table's column or JSON key that has them.
 
     Raises InputError for a line that gives none: figures would silently lack it.
     """
@@ -84,8 +102,8 @@ def read_truth_file(path: Path, task: str, column: str | None = None) -> TruthFi
     return TruthFile(str(path), lines, tuple(number for number, full in numbered if not full and number < last))
 
 
-def _truth_lines(path: Path, task: str, column: str | None) -> Iterator[TruthLine]:
-    """Lines of JSON whole, all others as `generate` reads them."""
+def _truth_lines(path: Path, task: Task, column: str | None) -> Iterator[TruthLine]:
+    """Reads lines of JSON whole, all others as `generate` does."""
     first = next(filled(read_lines(str(path)), Blank()), None) if os.path.isfile(path) else None
     if first is not None and (first[1] or "").lstrip().startswith("{"):
         for number, text in filled(read_lines(str(path)), Blank()):
@@ -95,11 +113,12 @@ def _truth_lines(path: Path, task: str, column: str | None) -> Iterator[TruthLin
                 raise InputError(f"{path}: line {number} is not JSON ({error}); mend it") from None
             yield _truth_line(str(path), f"line {number}", number, _name(value), value, task, column)
         return
-    wants = "smiles" if task == "ligand" else TASKS[task].wants if task in TASKS else "smiles"
+    wants = task.answers.truth_wants
     found = _table_column(path, task, column) if wants == "smiles" else column
-    reading = (
-        Reading(wants, found) if wants == "smiles" else Reading(wants, sequence_column=found if task != "pocket" else None)
-    )
+    if wants == "smiles":
+        reading = Reading(wants, found)
+    else:
+        reading = Reading(wants, sequence_column=None if task.answers.counts_residues else found)
     rows = list(read_rows(str(path), reading))
     # Rows without a name get their line's number as one.
     named = any(row.id != str(row.line or row.ordinal + 1) for row in rows)
@@ -111,22 +130,24 @@ def _truth_lines(path: Path, task: str, column: str | None) -> Iterator[TruthLin
         yield _truth_line(str(path), place, row.line, row.id if named else None, value, task, found)
 
 
-def _row_value(row: Row, task: str, column: str | None) -> Any:
-    """What a row says, as the JSON line that says the same would."""
+def _row_value(row: Row, task: Task, column: str | None) -> Any:
+    """Gives what a row says, as the JSON line that says the same would."""
     if row.kind == "sequence":
-        places = row.columns.get(column, "") if column and task == "pocket" else list(row.pocket)
-        return {"sequence": row.value, "pocket": places, column or "pocket": places} if task == "pocket" else row.value
+        if not task.answers.counts_residues:
+            return row.value
+        places = row.columns.get(column, "") if column else list(row.pocket)
+        return {"sequence": row.value, "pocket": places, column or "pocket": places}
     value = list(row.value) if isinstance(row.value, tuple) else row.value
     return {**row.columns, column: value} if column else value
 
 
-def _table_column(path: Path, task: str, column: str | None) -> str | None:
-    """The column that has the right answers; None if the file is no table. Raises InputError for a table without one."""
+def _table_column(path: Path, task: Task, column: str | None) -> str | None:
+    """Finds the column that has the right answers; None if the file is no table. Raises InputError for a table without one."""
     for _, text in filled(read_lines(str(path)), Blank()):
         if text is None or text.startswith("#") or text.lower().startswith("sep="):
             continue
         table = path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
-        wanted = (column.lower(),) if column else answer_keys(task)
+        wanted = (column.lower(),) if column else task.answer_keys
         for mark in (",", ";", "\t"):
             names = [name.strip().strip('"') for name in text.split(mark)]
             found = next((name for key in wanted for name in names if name.lower() == key), None)
@@ -134,7 +155,7 @@ def _table_column(path: Path, task: str, column: str | None) -> str | None:
                 return found
         if table or column:
             has = ", ".join(re.split(r"[,;\t]", text))[:200]
-            named = f"{column!r}" if column else f"with right answers ({', '.join(answer_keys(task))})"
+            named = f"{column!r}" if column else f"with right answers ({', '.join(task.answer_keys)})"
             raise InputError(f"{path}: no column {named}; it has: {has}; name one with --truth-column")
         return None
     return None
@@ -145,60 +166,57 @@ def _name(value: Any) -> str | None:
     return next((str(named[key]) for key in ("id", "name") if named.get(key) not in (None, "")), None)
 
 
-def _truth_line(
-    path: str, place: str, line: int, name: str | None, value: Any, task: str, column: str | None
-) -> TruthLine:  # fmt: skip
+def _truth_line(path: str, place: str, line: int, name: str | None, value: Any, task: Task, column: str | None) -> TruthLine:
     if isinstance(value, dict):
         value = lowered(value)
         if column is not None and column.lower() not in value:
             raise InputError(f"{path}: {place} has no key {column!r}; name one with --truth-column")
-        answered = value[column.lower()] if column is not None else said(value, task)
+        answered = value[column.lower()] if column is not None else stated(value, task.answer_keys)
     else:
         answered = value
     question = question_of(value, task)
     if left_empty(answered, task):
         return TruthLine(place, line, name, question, None)
-    truth = parse_any(answered, task)
+    truth = task.truth(answered)
     if truth is None:
-        empty = {"retro": " (>>product)", "react": " (reactants>>)"}.get(task, "")
+        empty = SIDES[task.side].empty if task.side else ""
         raise InputError(
-            f"{path}: {place} holds no right answer for {task}: {shortened(str(answered), 80)}; mend it, or leave the answer "
-            f"empty{empty}: the rows stay where they are"
+            f"{path}: {place} holds no right answer for {task.name}: {shortened(str(answered), 80)}; mend it, or leave the "
+            f"answer empty{empty}: the rows stay where they are"
         )
     return TruthLine(place, line, name, question, truth)
 
 
-def left_empty(answered: Any, task: str) -> bool:
+def left_empty(answered: Any, task: Task) -> bool:
     """Whether a line says that it has no right answer."""
-    if isinstance(answered, str) and task in SIDES:
+    if isinstance(answered, str) and task.side:
         parts = reaction_parts(answered)
-        answered = parts[0 if SIDES[task] else -1] if len(parts) == 3 else answered
+        answered = parts[SIDES[task.side].other] if len(parts) == 3 else answered
     return answered is None or (answered.strip() == "" if isinstance(answered, str) else answered == [])
 
 
-def question_of(value: Any, task: str) -> Question | None:
-    """What a line says that it answers: the other side of a reaction, the sequence of a site; None if it does not say."""
-    if isinstance(value, Mapping) and task not in SIDES:
-        return sequence_key(value.get("sequence")) if task in ("pocket", "ligand", "expand") else None
-    if task not in SIDES:
-        return None
+def question_of(value: Any, task: Task) -> Question | None:
+    """Gives what a line says that it answers: the other side of a reaction, the sequence of a site; None if it does not
+    say."""
+    if not task.side:
+        return sequence_key(value.get("sequence")) if isinstance(value, Mapping) and task.about_sequence else None
+    side = SIDES[task.side]
     if isinstance(value, Mapping):
-        sides = (value[key] for key in _SIDE_KEYS[task] if value.get(key))
-        whole = (value[key] for key in (*_PROMPT_KEYS, *answer_keys(task)) if isinstance(value.get(key), str))
-        side = next(sides, None)
-        if side is None:
-            return next((found for one in whole if (found := question_of(one, task))), None)
-        return molecules_key(side)
+        named = next((value[key] for key in side.keys if value.get(key)), None)
+        if named is not None:
+            return molecules_key(named)
+        whole = (value[key] for key in (*_PROMPT_KEYS, *task.answer_keys) if isinstance(value.get(key), str))
+        return next((question for text in whole if (question := question_of(text, task))), None)
     if not isinstance(value, str):
         return None
     if value.endswith(("<ReverseReact>", "<React>")):
         return canonical_set(MOLECULE.findall(value))
     parts = reaction_parts(value)
-    return molecules_key(parts[SIDES[task]]) if len(parts) == 3 else None
+    return molecules_key(parts[side.place]) if len(parts) == 3 else None
 
 
 def molecules_key(value: Any) -> Question | None:
-    """Equal for equal molecules, and no row's question for what is no SMILES; None where nothing is said."""
+    """Gives what is equal for equal molecules, and no row's question for what is no SMILES; None where nothing is said."""
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(one, str) for one in parts) or not "".join(parts).strip():
         return None

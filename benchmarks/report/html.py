@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
-from logos_cli.benchmarks.report.charts import Bar, Point, bars, lines, scatter
+from logos_cli.benchmarks.accuracy.results import ModelAccuracy
+from logos_cli.benchmarks.metrics.intervals import Estimate
+from logos_cli.benchmarks.report.charts import Bar, bars, lines
+from logos_cli.benchmarks.report.front import advice, files, losses
+from logos_cli.benchmarks.report.front_chart import front_panels
 from logos_cli.benchmarks.report.report import Line, Report
 from logos_cli.benchmarks.report.tables import Table, about, tables, verdict
 
@@ -33,26 +36,55 @@ figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; } svg { widt
 .legend { display: flex; flex-wrap: wrap; gap: 4px 14px; margin-top: 6px; font-size: 13px; color: var(--soft); }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 5px; }
 .grid { stroke: var(--rule); } .tick { fill: var(--soft); font-size: 12px; } .label { fill: var(--ink); font-size: 12px; }
+.advice { font-weight: 600; } .rows { display: grid; gap: 16px; }
+.front { fill: none; stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 3; } .zero { stroke: var(--soft); }
+.lead { fill: none; stroke-width: 0.8; }
 .line { fill: none; stroke-width: 2; } .whisker { stroke: var(--ink); fill: none; stroke-width: 1.2; }
 """ + "".join(
-    f".s{i} {{ fill: var(--c{i}); }} .l{i} {{ stroke: var(--c{i}); }} .b{i} {{ background: var(--c{i}); }}\n" for i in range(8)
+    f".s{i} {{ fill: var(--c{i}); }} .l{i} {{ stroke: var(--c{i}); }} .b{i} {{ background: var(--c{i}); }} "
+    f".o{i} {{ fill: var(--card); stroke: var(--c{i}); stroke-width: 1.6; }} .t{i} {{ fill: var(--c{i}); }}\n"
+    for i in range(8)
 )
 
 
 def page(report: Report) -> str:
-    """The whole document."""
+    """Writes the whole document."""
     verdicts = "".join(f"<li>{escape(verdict(line, report.baseline))}</li>" for line in report.lines if not line.baseline)
     shown = "".join(table(one) for one in tables(report))
     notes = "".join(f"<li>{escape(one)}</li>" for one in about(report))
+    return document(
+        "logos bench",
+        "<h1>What the small models cost, and save</h1>"
+        f'<p class="soft">{escape(against(report))}</p>'
+        f"{picture(report)}"
+        f"<h2>In words and numbers</h2><ul>{verdicts}</ul>{shown}"
+        f'<h2>Charts</h2><div class="grids">{"".join(figures(report))}</div>'
+        f'<h2>Measured on</h2><ul class="soft">{notes}</ul>',
+    )
+
+
+def document(title: str, body: str) -> str:
+    """Writes a page around its body, with the style of all pages of `logos bench`."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>logos bench</title><style>{_STYLE}</style></head><body>"
-        "<h1>What the small models cost, and save</h1>"
-        f'<p class="soft">{escape(against(report))}</p><ul>{verdicts}</ul>'
-        f"{shown}"
-        f'<h2>Charts</h2><div class="grids">{"".join(figures(report))}</div>'
-        f'<h2>Measured on</h2><ul class="soft">{notes}</ul></body></html>\n'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
+
+
+def picture(report: Report) -> str:
+    """Draws size, loss and speed of every file, the best of them marked, and says which to take."""
+    rows = []
+    for loss in losses(report):
+        panels = "".join(f"<div>{one}</div>" for one in front_panels(files(report, loss), loss, max(report.samples, default=0)))
+        rows.append(figure(loss.title, f'<div class="grids">{panels}</div>'))
+    if not rows:
+        return ""
+    told = "".join(f'<p class="advice">{escape(line)}</p>' for line in advice(report))
+    how = (
+        "Filled: no other file is at least as good in size, loss and speed and better in one. The line is the front of its "
+        "chart. Bars: 95 % intervals of losses, 5th to 95th percentile of speeds."
+    )
+    return f'<h2>Which file to take</h2>{told}<p class="soft">{how}</p><div class="rows">{"".join(rows)}</div>'
 
 
 def table(found: Table) -> str:
@@ -64,7 +96,8 @@ def table(found: Table) -> str:
 def against(report: Report) -> str:
     if report.baseline is None:
         return "Speed and memory; no accuracy was measured."
-    return f"Against {report.baseline.name} ({report.baseline.scheme}). Brackets hold 95 % intervals, of changes in points."
+    baseline = report.baseline.model
+    return f"Against {baseline.name} ({baseline.scheme}). Brackets hold 95 % intervals, of changes in points."
 
 
 def figure(title: str, chart: str, legend: str = "") -> str:
@@ -73,78 +106,66 @@ def figure(title: str, chart: str, legend: str = "") -> str:
 
 def legend(found: Sequence[tuple[int, Line]]) -> str:
     def name(line: Line) -> str:
-        return line.name if line.name == line.scheme else f"{line.name} ({line.scheme})"
+        model = line.model
+        return model.name if model.name == model.scheme else f"{model.name} ({model.scheme})"
 
     items = (f'<span><i class="b{i % 8}"></i>{escape(name(line))}</span>' for i, line in found)
     return f'<div class="legend">{"".join(items)}</div>'
 
 
 def figures(report: Report) -> Iterator[str]:
+    """Draws every chart that there are figures for."""
     # A model has one colour on the whole page: its place in the report.
-    measured = [(i, line) for i, line in enumerate(report.lines) if line.accuracy]
-    timed = [(i, line) for i, line in enumerate(report.lines) if line.latency]
-    if measured:
-        yield figure("Size against divergence", sizes([line for _, line in measured], report.samples))
+    measured = [(i, line, line.accuracy) for i, line in enumerate(report.lines) if line.accuracy]
+    timed = [(i, line, line.latency) for i, line in enumerate(report.lines) if line.latency]
+    named = [(i, line) for i, line, _ in measured]
     if timed:
-        curves = []
-        for i, line in timed:
-            decode = line.latency["decode"] if line.latency else []
-            curves.append((i, [(one["samples"], one["tokens_per_s"]["median"]) for one in decode]))
+        curves = [(i, [(one.samples, one.tokens_per_s.median) for one in found.decode]) for i, _, found in timed]
         chart = lines(curves, "Decode speed", "answers written at once", "tokens a second")
-        yield figure("Decode speed", chart, legend(timed))
+        yield figure("Decode speed", chart, legend([(i, line) for i, line, _ in timed]))
     if measured:
-        yield figure("Divergence by modality", modality_bars(measured), legend(measured))
-        for name in measured[0][1].accuracy["tasks"] if measured[0][1].accuracy else ():
+        yield figure("Divergence by modality", modality_bars(measured), legend(named))
+        for name in measured[0][2].tasks:
             if changes := change_bars(measured, name):
-                yield figure(f"{name}: change against the baseline", changes, legend(measured))
+                yield figure(f"{name}: change against the baseline", changes, legend(named))
 
 
-def sizes(measured: Sequence[Line], samples: Sequence[int]) -> str:
-    unit, scale = ("GB", 1e9) if max(line.bytes for line in measured) > 1e8 else ("MB", 1e6)
-    speeds = [line.decode(samples[-1]) or 0.0 for line in measured] if samples else [0.0] * len(measured)
-    points = []
-    for line, speed in zip(measured, speeds, strict=True):
-        assert line.accuracy
-        label = f"{line.scheme}, {speed:,.0f} tok/s" if speed else line.scheme
-        size = 4 + 6 * speed / max(speeds) if speed else 5.0
-        points.append(Point(line.bytes / scale, line.accuracy["kld"]["mean"]["value"], label, size))
-    hint = f"; larger marks write faster, ×{samples[-1]}" if any(speeds) else ""
-    return scatter(points, "Size against mean KL divergence", f"file size, {unit}{hint}", "mean KLD, nats")
+Measured = Sequence[tuple[int, Line, ModelAccuracy]]  # by place in the report
 
 
-def interval_bar(label: str, estimate: dict[str, Any], series: int, scale: float = 1) -> Bar:
-    value, low, high = (scale * one for one in (estimate["value"], *(estimate["ci95"] or [estimate["value"]] * 2)))
-    return Bar(label, value, low, high, series)
+def interval_bar(label: str, estimate: Estimate, series: int, scale: float = 1) -> Bar:
+    """Makes a bar of a figure and its interval."""
+    low, high = estimate.ends or (estimate.value, estimate.value)
+    return Bar(label, scale * estimate.value, scale * low, scale * high, series)
 
 
-def modality_bars(measured: Sequence[tuple[int, Line]]) -> str:
+def modality_bars(measured: Measured) -> str:
+    """Draws divergence by modality."""
     groups = []
-    for name in dict.fromkeys(name for _, line in measured if line.accuracy for name in line.accuracy["modalities"]):
+    for name in dict.fromkeys(name for _, _, found in measured for name in found.read.modalities):
         group = []
-        for i, line in measured:
-            if line.accuracy and name in line.accuracy["modalities"]:
-                mean = line.accuracy["modalities"][name]["kld"]["mean"]
-                group.append(interval_bar(line.scheme, mean, i))
+        for i, line, found in measured:
+            if name in found.read.modalities:
+                group.append(interval_bar(line.model.scheme, found.read.modalities[name].kld["mean"], i))
         groups.append((name, group))
     return bars(groups, "Mean KL divergence by modality", "mean KLD, nats")
 
 
-def change_bars(measured: Sequence[tuple[int, Line]], task: str) -> str | None:
-    """Changes of rates in points with their intervals."""
+def change_bars(measured: Measured, task: str) -> str | None:
+    """Draws changes of rates in points with their intervals."""
     groups = []
-    for label, steps in (
+    for label, place in (
         ("valid", ("validity",)),
         ("top-1", ("top", "1")),
         ("top-10", ("top", "10")),
         ("round trip", ("round_trip",)),
     ):
         group = []
-        for i, line in measured:
-            found = line.accuracy["tasks"].get(task, {}).get("against_baseline", {}) if line.accuracy else {}
-            for step in steps:
-                found = found.get(step) or {}
-            if change := found.get("change"):
-                group.append(interval_bar(line.scheme, change, i, 100))
+        for i, line, found in measured:
+            against = found.tasks[task].against_baseline if task in found.tasks else None
+            change = against.at(*place) if against else None
+            if change and change.change:
+                group.append(interval_bar(line.model.scheme, change.change, i, 100))
         if group:
             groups.append((label, group))
     return bars(groups, f"{task}: change in points", "percentage points") if groups else None

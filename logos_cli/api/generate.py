@@ -9,13 +9,15 @@ from pathlib import Path
 from logos_cli.api.model import Model, opened
 from logos_cli.engines.sampling import BEAM_MOST, resolve
 from logos_cli.errors import UsageError
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.pipeline.pocket_vote import CONSENSUS
 from logos_cli.records.record import Record
 from logos_cli.rows.from_python import Item, rows_of
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
-from logos_cli.tasks.table import Task, spelled, task_named
+from logos_cli.tasks.profile import profile_named
+from logos_cli.tasks.table import spelled, task_named
+from logos_cli.tasks.task import Task
 
 SAMPLES_OF_TOP = 32  # drawn for each row where `top` of them are asked for
 
@@ -34,6 +36,7 @@ def generate(
     repetition_penalty: float | None = None,
     max_tokens: int | None = None,
     seed: int | None = None,
+    profile: str = "logos",
     form: str | None = None,
     as_written: bool = False,
     keep_identity: bool = False,
@@ -46,24 +49,27 @@ def generate(
     of a JSON line, or `Row`s, which is read as answers are taken; None for tasks that need no input. Each row gives `n`
     records (1 by default); with `top` at most that many distinct valid answers of `n` (32) samples, the most frequent first;
     with `beam` and `top` the likeliest answers of a beam search of that width. A row that cannot be used gives one record
-    with `error`. Settings left out are those that the model file names, else the published ones. `reading` says how a file is
-    read (columns, chain, pocket) where its content does not.
+    with `error`. Settings left out are those that the model file names, else the published ones. `profile` is how the model
+    is asked: `logos`, `naturelm`, or the path of a TOML file. `reading` says how a file is read (columns, chain, pocket) where
+    its content does not.
 
     Raises UsageError for options that do not fit together before anything is read; while iterating InputError and EngineError.
     """
-    chosen = spelled(task_named(task, form), as_written)
+    named, asked_as = task_named(task, form), profile_named(profile)
+    chosen = spelled(asked_as.of(named) if asked_as else named, as_written)
     flags = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "repetition_penalty": repetition_penalty,
         "max_tokens": max_tokens, "seed": seed,
     }  # fmt: skip
     resolve(chosen.name, chosen.sampling, chosen.source, {}, flags)
     samples = checked_samples(chosen, n, top, beam)
-    given = given_rows(chosen, rows, reading or Reading(chosen.wants, side=chosen.side))
+    given = given_rows(chosen, rows, reading or reading_of(chosen))
 
     def answers() -> Iterator[Record]:
         with opened(model) as engine:
-            settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
-            plan = Plan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
+            own = {} if asked_as else engine.info.sampling
+            settings = resolve(chosen.name, chosen.sampling, chosen.source, own, flags).settings
+            plan = GenerationPlan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
             yield from generate_records(given, plan, engine)
 
     return answers()
@@ -83,6 +89,11 @@ def checked_samples(task: Task, n: int | None, top: int | None, beam: int | None
     if not top <= beam <= BEAM_MOST:
         raise UsageError(f"a beam of {beam} answers for top={top}; it takes at least top and at most {BEAM_MOST}")
     return beam
+
+
+def reading_of(task: Task) -> Reading:
+    """How rows are read for a task where the user does not say."""
+    return Reading(task.wants, side=task.side, antibodies=task.numbered)
 
 
 def given_rows(task: Task, rows: str | Path | Iterable[Item] | None, reading: Reading) -> Iterator[Row]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from logos_cli.api.generate import given_rows
+from logos_cli.api.generate import given_rows, reading_of
 from logos_cli.api.model import Model, opened
 from logos_cli.chemistry.mutants import Mutations
 from logos_cli.pipeline.score_records import ScorePlan, score_records
 from logos_cli.records.score_record import ScoreRecord
 from logos_cli.rows.from_python import Item
 from logos_cli.rows.row import Reading
+from logos_cli.tasks.defaults import ANY
 from logos_cli.tasks.table import TASKS, task_named
 
 
@@ -33,8 +34,8 @@ def score(
     `scheme` numbers antibodies (imgt, kabat, chothia). Raises UsageError; while iterating InputError and EngineError.
     """
     chosen = task_named(task) if task else None
-    read = reading or Reading(chosen.wants if chosen else "any", side=chosen.side if chosen else "")
-    given = given_rows(chosen or TASKS["raw"], rows, read)
+    read = reading or (reading_of(chosen) if chosen else Reading("any"))
+    given = given_rows(chosen or TASKS[ANY], rows, read)
     plan = ScorePlan(chosen, Mutations.parse(mutants, scheme or "imgt") if mutants else None, each_token, as_written, scheme)
 
     def records() -> Iterator[ScoreRecord]:

@@ -1,7 +1,8 @@
-"""Numbering of antibodies: variable domains found by anarcism, numbered by IMGT, and by Kabat and Chothia as ANARCI does.
+"""Numbering of antibodies by IMGT, Kabat and Chothia, as ANARCI numbers them, and their CDRs.
 
 Regions follow each scheme's own definition: IMGT (Lefranc et al. 2003, Dev. Comp. Immunol. 27, 55), Kabat et al. 1991, and
-Chothia as in Al-Lazikani et al. 1997, J. Mol. Biol. 273, 927.
+Chothia as in Al-Lazikani et al. 1997, J. Mol. Biol. 273, 927. The borders are those of AbNumber 0.4.4
+(`abnumber.common.SCHEME_BORDERS`), and so are the CDRs of the 1,914 antibodies that they were compared on.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
+from logos_cli.chemistry.antibody_domains import numbered
 from logos_cli.chemistry.grammar import RowError
-from logos_cli.errors import MissingDependency
 
 SCHEMES = ("imgt", "kabat", "chothia")
 REGION = re.compile(r"(?P<kind>CDR|FR|FWR)-?(?P<chain>[HL])?(?P<number>[1-4])", re.IGNORECASE)
@@ -24,7 +24,7 @@ _CDRS: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
     ("kabat", "H"): ((31, 35), (50, 65), (95, 102)), ("kabat", "L"): ((24, 34), (50, 56), (89, 97)),
     ("chothia", "H"): ((26, 32), (52, 56), (95, 102)), ("chothia", "L"): ((24, 34), (50, 56), (89, 97)),
 }  # fmt: skip
-_LAST_STATE = 128  # IMGT's positions, which are the states of ANARCI's profiles
+LONGEST = 5_000  # residues; a heavy chain has some 450, fusions of several domains some thousands
 
 
 @dataclass(frozen=True)
@@ -44,44 +44,17 @@ class Domain:
 @lru_cache(maxsize=64)
 def domains(sequence: str, scheme: str) -> tuple[Domain, ...]:
     """Number a sequence's variable domains, in its order. Raises RowError for one without any, MissingDependency."""
+    if len(sequence) > LONGEST:
+        raise RowError(f"a sequence of {len(sequence):,} residues; antibodies of up to {LONGEST:,} are numbered")
     try:
-        import anarcism
-    except ImportError:
-        raise MissingDependency(
-            "antibodies are numbered by anarcism, which is not installed: pip install 'logos-cli[antibody]'"
-        ) from None
-    found = []
-    for one in anarcism.number_sequence(sequence).domains:
-        if one.chain_type in ("H", "K", "L"):
-            numbering = one.to_dict()["numbering"]
-            numbers = [(n["position"], n["insertion_code"].strip(), n["sequence_index"]) for n in numbering]
-            found.append(
-                Domain(one.chain_type, numbers[0][2] + 1, tuple(renumbered(sequence, one.chain_type, numbers, scheme)))
-            )
+        found = [
+            Domain(chain, start + 1, tuple(numbers)) for chain, start, numbers in numbered(sequence, scheme, ("H", "K", "L"))
+        ]
+    except ValueError as error:
+        raise RowError(f"a variable domain that {scheme} has no numbers for: {error}") from None
     if not found:
         raise RowError("no variable domain of an antibody found in this sequence")
-    return tuple(sorted(found, key=lambda one: one.first))
-
-
-def renumbered(sequence: str, chain: str, numbers: list[tuple[int, str, int]], scheme: str) -> Iterator[str]:
-    """The same residues' numbers by another scheme than IMGT."""
-    if scheme == "imgt":
-        yield from (f"{position}{code}" for position, code, _ in numbers)
-        return
-    try:
-        from anarci import schemes
-    except ImportError:
-        raise MissingDependency(
-            f"--scheme {scheme} needs ANARCI, which is not installed: pip install 'logos-cli[antibody]'"
-        ) from None
-    states: list[tuple[tuple[int, str], int | None]] = []
-    known = [(0, "", 0), *numbers, (_LAST_STATE + 1, "", 0)]
-    for (before, _, _), (position, code, place) in pairwise(known):
-        states += [((missing, "d"), None) for missing in range(before + 1, position)]
-        states.append(((position, "i" if code else "m"), place))
-    kind = "heavy" if chain == "H" else "light"
-    found: Any = getattr(schemes, f"number_{scheme}_{kind}")(states[:-1], sequence)[0]
-    yield from (f"{number}{code.strip()}" for (number, code), letter in found if letter != "-")
+    return tuple(found)
 
 
 def region_places(sequence: str, scheme: str, name: str) -> tuple[int, ...]:

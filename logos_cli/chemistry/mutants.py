@@ -80,11 +80,13 @@ class Mutations:
             raise UsageError("--mutants is empty: give mutations as A23V, or places as 23 or 45-50")
         return cls(tuple(items), scheme)
 
-    def of(self, sequence: str, own: OwnNumbers | None = None) -> Iterator[Mutant]:
+    def of(self, sequence: str, own: OwnNumbers | None = None, part: str = "") -> Iterator[Mutant]:
         """Each variant once, in the order asked for; one that does not fit the sequence says why. `own`: the numbers of a
-        structure's sequence."""
+        structure's sequence. `part`: it is chain `H` or `L` of an antibody, and what is asked of the other is not for it."""
         seen: set[str] = set()
         for item in self.items:
+            if part and (asked := chain_asked(item)) and asked != part[0]:
+                continue
             for mutant in self.asked_by(item, sequence, own):
                 if mutant.name not in seen:
                     seen.add(mutant.name)
@@ -101,6 +103,13 @@ class Mutations:
                 yield Mutant(item, error=str(error))
         else:
             yield named(item, sequence, own)
+
+
+def chain_asked(item: str) -> str:
+    """The chain of an antibody, `H` or `L`, that a mutation or a region is asked of; empty if it names none of them."""
+    region = REGION.fullmatch(item)
+    found = (region["chain"] or "") if region else item.partition(":")[0] if ":" in item else ""
+    return found.upper() if found.upper() in ("H", "L") else ""
 
 
 def refuse_backwards(part: str, first: str, last: str) -> None:

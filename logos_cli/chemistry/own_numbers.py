@@ -43,7 +43,7 @@ class OwnNumbers:
         found = [f"{chain}:{one}" for chain in chains for one in (number, number.upper()) if f"{chain}:{one}" in self.places]
         found = list(dict.fromkeys(found))
         if not found:
-            raise NumberError(f"residue {asked} is not in this structure's sequence, which has {self.spans()}")
+            raise NumberError(f"residue {asked} is not in this sequence, which has {self.spans()}")
         if len(found) > 1:
             raise NumberError(f"residue {asked} may be {' or '.join(found)}; name the chain")
         return self.places[found[0]]

@@ -35,9 +35,9 @@ def draw(
 
     drawn = draw_records(records, out, columns, limit, valid_only, title)
     found = drawn.chosen
-    note(f"{out}: {counted(len(found.entries), 'record')} in {counted(drawn.groups, 'group')}")
+    note(f"{out}: {counted(len(found.records), 'record')} in {counted(drawn.groups, 'group')}")
     if found.over:
-        note(f"{found.over:,} more left out; draw them with --limit {len(found.entries) + found.over}")
+        note(f"{found.over:,} more left out; draw them with --limit {len(found.records) + found.over}")
     if found.invalid:
         note(f"{found.invalid:,} left out that are not valid")
     if drawn.cut:

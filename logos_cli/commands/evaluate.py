@@ -64,28 +64,27 @@ def evaluate(
         note(f"{records}: no records")
     if ending.cut:
         note("the last line is cut short and left out")
-    found = evaluate_records(
+    measured = evaluate_records(
         stored, truth, novel_against, records, truth_column, keep_identity, truth_numbers is TruthNumbers.own
     )
+    plain = {task: figures.to_dict() for task, figures in measured.items()}
     if as_json:
-        sys.stdout.write(json.dumps({"records": records, "tasks": found}, indent=2) + "\n")
+        sys.stdout.write(json.dumps({"records": records, "tasks": plain}, indent=2) + "\n")
         return
-    for task, figures in found.items():
+    for task, figures in plain.items():
         sys.stdout.write("\n".join([task, *(f"  {line}" for line in shown(figures))]) + "\n")
 
 
-# Figures that are no rates; all others are shown in percent.
-_NUMBERS = ("mrr", "internal_diversity", "residue_mcc", "similarity_mean", "similarity_best")
-
-
 def shown(figures: dict[str, Any], lead: str = "") -> Iterator[str]:
-    """One line a figure: name, value, interval, n."""
+    """Writes one line a figure: name, value, interval, n."""
+    from logos_cli.benchmarks.metrics.metrics import NUMBERS
+
     for name, value in figures.items():
         if value is None:
             continue
         label = f"{lead}{name}".replace("_", " ")
         if isinstance(value, dict) and "value" in value:
-            form = "{:.3f}" if name in _NUMBERS else "{:.1%}"
+            form = "{:.3f}" if name in NUMBERS else "{:.1%}"
             interval = f"[{', '.join(map(form.format, value['ci95']))}]" if value.get("ci95") else ""
             yield f"{label:<22} {form.format(value['value']):>8}  {interval:<18} n {value['n']:,}"
         elif isinstance(value, dict):

@@ -11,19 +11,19 @@ from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from logos_cli.engines.engine import Engine
-    from logos_cli.pipeline.generate_records import Plan
+    from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
     from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Row
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 
 def check_format(task: Task, form: str) -> None:
-    if form == "smi" and task.writes != "smiles":
+    if form == "smi" and task.answers.writes != "smiles":
         raise UsageError(f"--format smi holds molecules, which {task.name} does not answer with; use jsonl or csv")
-    if form == "fasta" and task.writes != "sequence":
+    if form == "fasta" and task.answers.writes != "sequence":
         raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
 
 
@@ -31,7 +31,7 @@ def open_output(
     out: Path | None,
     form: str,
     valid_only: bool,
-    plan: Plan,
+    plan: GenerationPlan,
     engine: Engine,
     described: dict[str, Any],
     wanted: tuple[str, ...],
@@ -49,7 +49,8 @@ def open_output(
     from logos_cli.records.shard import SHARD
 
     columns = POCKET_COLUMNS if plan.task.merges else SITE_COLUMNS if plan.task.wants == "sequence" else CSV_COLUMNS
-    formatter = Formatter(form, columns, wanted)
+    numbered = ("numbering",) if described.get("numbering_scheme") else ()
+    formatter = Formatter(form, (*columns, *numbered), wanted)
 
     def keep(record: Any) -> bool:
         return bool(record.valid) or not valid_only
@@ -70,7 +71,7 @@ def open_output(
 
 def run(
     rows: Iterable[Row],
-    plan: Plan,
+    plan: GenerationPlan,
     engine: Engine,
     output: StandardOutput | FileOutput,
     total: int | None,

@@ -37,7 +37,8 @@ def merge(
     from logos_cli.records.merge import Shards
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.records.record import Tally
-    from logos_cli.terminal.console import counted, note
+    from logos_cli.system.quantities import counted
+    from logos_cli.terminal.console import note
 
     out = file_or_stdout(out)
     check_inputs(out, False, shards)

@@ -48,7 +48,7 @@ class PocketFiles:
         from logos_cli.structures.chains import frequencies_as_bfactors
 
         site, name = self.rows.pop(record.row, (None, ""))
-        if site is None or record.frequency is None:
+        if site is None or site.structure is None or record.frequency is None:
             self.without += 1
             return
         suffix, text = frequencies_as_bfactors(site, record.frequency)

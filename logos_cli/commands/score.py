@@ -86,29 +86,29 @@ def score(
     from logos_cli.chemistry.mutants import Mutations
     from logos_cli.commands.shards import ScoredShard, scores_told, shard_of
     from logos_cli.engines.engine import EngineSettings
-    from logos_cli.pipeline.run_options import check_spelling, check_structure_options
-    from logos_cli.pipeline.score_records import CHAINS, ScorePlan, score_records
+    from logos_cli.pipeline.run_options import check_scheme, check_spelling, check_structure_options
+    from logos_cli.pipeline.score_records import ScorePlan, score_records
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.records.score_record import ScoreFormatter
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import KNOWS_SMILES, task_named
+    from logos_cli.tasks.defaults import FORMED
+    from logos_cli.tasks.table import task_named
     from logos_cli.terminal.console import note, progress
     from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, look_ahead, none_answered, read_limited, total_rows
 
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
-    chosen = task_named(task or "ligand", form.value if form else None) if task or form else None
-    if mutants is not None and chosen is not None and chosen.name not in CHAINS:
+    chosen = task_named(task or FORMED, form.value if form else None) if task or form else None
+    if mutants is not None and chosen is not None and not chosen.mutates:
         raise UsageError(f"--mutants changes residues: --task protein or antibody, not {chosen.name}")
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, True)
     check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
-    check_spelling(chosen, as_written, KNOWS_SMILES)
-    if scheme and (chosen is None or chosen.name != "antibody"):
-        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    check_spelling(chosen, as_written, "answer")
+    check_scheme(chosen, scheme)
     numbered = scheme.value if scheme else None
     asked = Mutations.parse(mutants, numbered or "imgt") if mutants is not None else None
     plan = ScorePlan(chosen, asked, each_token, as_written, numbered)
@@ -116,10 +116,11 @@ def score(
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side if chosen else "", header=not no_header, each_copy=each_copy,
+        antibodies=chosen is not None and chosen.numbered,
     )  # fmt: skip
     blank = Blank(note=note)
     rows, _ = look_ahead(read_limited(input, reading, limit, blank, part))
-    formatter = ScoreFormatter(format.value, each_token)
+    formatter = ScoreFormatter(format.value, each_token, numbered is not None)
     shared = ScoredShard(part, formatter)
     scored = failed = 0
     with written(out) as stream:

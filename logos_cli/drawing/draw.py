@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from logos_cli.drawing.entries import plain, read_entries
 from logos_cli.drawing.groups import Chosen, choose, sheet_of
 from logos_cli.drawing.sheet import Sheet
+from logos_cli.drawing.stored_record import plain, read_stored
 from logos_cli.errors import InputError, OutputError, UsageError
 from logos_cli.records.record import Ending
 from logos_cli.system.files import atomic, check_output
@@ -38,26 +38,26 @@ def format_of(out: Path) -> str:
 def draw_records(
     path: str, out: Path, columns: int = 4, limit: int = 200, valid_only: bool = False, title: str | None = None
 ) -> Drawn:
-    """Draw the records of `path` (`-`: stdin) into `out`, in the format that its suffix names.
+    """Draws the records of `path` (`-`: stdin) into `out`, in the format that its suffix names.
 
     Raises UsageError, InputError for lines that are no records or if there is nothing to draw, OutputError.
     """
     suffix = format_of(out)
     check_output(out)
     ending = Ending()
-    chosen = choose(read_entries(path, ending), limit, valid_only)
-    if not chosen.entries:
+    chosen = choose(read_stored(path, ending), limit, valid_only)
+    if not chosen.records:
         none = f"none of {chosen.invalid:,} records is valid" if chosen.invalid else "no records"
         raise InputError(f"{path}: {none}; nothing to draw")
     named = plain(title) if title is not None else "records" if path == "-" else plain(Path(path).name.split(".")[0])
-    sheet = sheet_of(chosen.entries, named, columns)
+    sheet = sheet_of(chosen.records, named, columns)
     if suffix == ".html":
         from logos_cli.drawing.page import page
 
         with atomic(out) as beside:
             beside.write_text(page(sheet), encoding="utf-8")
     else:
-        write_picture(sheet, out, suffix, len(chosen.entries))
+        write_picture(sheet, out, suffix, len(chosen.records))
     return Drawn(len(sheet.groups), chosen, ending.cut)
 
 

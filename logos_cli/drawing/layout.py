@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from logos_cli.drawing.canvas import Block, Canvas, fitted, measured
 from logos_cli.drawing.parts import block
-from logos_cli.drawing.sheet import BLUE, GREY, INK, RULE, SOFT, WHITE, Card, Group, Scheme, Sheet
+from logos_cli.drawing.sheet import BLUE, GREY, INK, RULE, SOFT, WHITE, Card, Group, MoleculeLine, Sheet
 
 MARGIN, GAP, PADDING, CELL = 24.0, 12.0, 12.0, 260.0
 _NARROWEST = 2 * CELL + GAP  # of the whole grid: one column is as wide as two
@@ -87,7 +87,7 @@ class CardLayout:
             over = height - self.height
             y += PADDING
             for part, one in zip(self.card.parts, self.blocks, strict=True):
-                lead = over / 2 if isinstance(part, Scheme) else 0.0
+                lead = over / 2 if isinstance(part, MoleculeLine) else 0.0
                 one.paint(canvas, x + PADDING, y + lead)
                 y += one.height + 2 * lead + 6
                 over -= 2 * lead

@@ -7,9 +7,9 @@ from html import escape
 from itertools import groupby
 
 from logos_cli.drawing.canvas import SvgCanvas, nested
+from logos_cli.drawing.molecule_line import TALLEST
 from logos_cli.drawing.molecules import Undrawn, picture
 from logos_cli.drawing.parts import HEAT_LEFT, HEAT_WIDTH, LONGEST, block
-from logos_cli.drawing.schemes import TALLEST
 from logos_cli.drawing.sheet import (
     Card,
     Group,
@@ -18,10 +18,10 @@ from logos_cli.drawing.sheet import (
     Lines,
     Mark,
     Molecule,
+    MoleculeLine,
     Part,
     Ranking,
     Residues,
-    Scheme,
     Sheet,
 )
 
@@ -103,7 +103,7 @@ def article(card: Card) -> str:
 
 
 def shown(part: Part) -> str:
-    if isinstance(part, Scheme):
+    if isinstance(part, MoleculeLine):
         return f'<div class="scheme">{"".join(map(item, part.items))}</div>'
     if isinstance(part, Residues):
         return residues(part)
@@ -178,5 +178,5 @@ def ranking(part: Ranking) -> str:
         place, name, delta, *others = map(escape, cells)
         rest = "".join(f"<span>{one}</span>" for one in others)
         rows.append(f'<li><span>{place}</span><span>{name}</span><b style="background:{colour}">{delta}</b>{rest}</li>')
-    told = escape(", ".join(part.columns))
-    return f'<p class="soft">{told}</p><ol>{"".join(rows)}</ol>'
+    columns = escape(", ".join(part.columns))
+    return f'<p class="soft">{columns}</p><ol>{"".join(rows)}</ol>'

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from logos_cli.drawing.canvas import Block, Canvas, fitted, measured, wrapped
-from logos_cli.drawing.schemes import scheme
+from logos_cli.drawing.molecule_line import molecule_line
 from logos_cli.drawing.sheet import (
     GREY,
     INK,
@@ -17,10 +17,10 @@ from logos_cli.drawing.sheet import (
     HeatMap,
     Legend,
     Lines,
+    MoleculeLine,
     Part,
     Ranking,
     Residues,
-    Scheme,
 )
 
 _SLOT, _TEN, _ROW = 9.4, 7.0, 21.0  # a residue's width, the gap after ten, the height of a line
@@ -31,8 +31,8 @@ HEAT_WIDTH, HEAT_HEIGHT, HEAT_LEFT = 20.0, 15.0, 18.0
 
 
 def block(part: Part, width: float) -> Block:
-    if isinstance(part, Scheme):
-        return scheme(part, width)
+    if isinstance(part, MoleculeLine):
+        return molecule_line(part, width)
     if isinstance(part, Residues):
         return residues(part, width)
     if isinstance(part, Lines):
@@ -85,7 +85,7 @@ def faint(colour: str) -> str:
 
 
 def runs(row: str, start: int, given: int) -> list[tuple[int, str]]:
-    """(place in the row, letters) without a gap or a change of colour inside."""
+    """Cuts a row into (place in the row, letters) without a gap or a change of colour inside."""
     parts = groupby(range(len(row)), key=lambda i: (i // 10, start + i < given))
     return [(found[0], row[found[0] : found[-1] + 1]) for _, group in parts if (found := list(group))]
 
@@ -142,7 +142,7 @@ def cell(canvas: Canvas, part: HeatMap, at: int, wild: str, residue: str, x: flo
 
 
 def ranking(part: Ranking, width: float) -> Block:
-    """In columns that are read downwards."""
+    """Lays a list out in columns that are read downwards."""
     ends = column_ends(part)
     columns = max(1, int((width + 24) / (ends[-1] + 24)))
     high = -(-len(part.rows) // columns)
@@ -162,7 +162,7 @@ def ranking(part: Ranking, width: float) -> Block:
 
 
 def column_ends(part: Ranking) -> list[float]:
-    """The right ends of right-aligned columns, each as wide as its widest cell."""
+    """Measures the right ends of right-aligned columns, each as wide as its widest cell."""
     ends: list[float] = []
     for place, name in enumerate(part.columns):
         cells: Sequence[str] = [name, *(cells[place] for cells, _ in part.rows)]

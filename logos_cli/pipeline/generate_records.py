@@ -17,13 +17,11 @@ from logos_cli.engines.engine import NO_NUMBERS, NOT_NUMBERS, Engine, Generation
 from logos_cli.engines.sampling import Sampling
 from logos_cli.errors import ForeignText
 from logos_cli.pipeline.pocket_vote import CONSENSUS, merged
-from logos_cli.pipeline.recorded import site_of, untold
 from logos_cli.records.record import Record
 from logos_cli.rows.row import Row
 from logos_cli.structures.chains import Site
 from logos_cli.system.read_ahead import Ahead
-from logos_cli.tasks.table import Task
-from logos_cli.tasks.task import NOTHING, Answer, Prompt
+from logos_cli.tasks.task import NOTHING, Prompt, Task
 
 # Tokens; a prompt that leaves less of the context may cut an answer, and that is said.
 LITTLE_ROOM = 128
@@ -31,7 +29,7 @@ PENDING = 512  # rows taken up whose records wait for an earlier row, at most
 
 
 @dataclass(frozen=True)
-class Plan:
+class GenerationPlan:
     """What to do with every row. `single`: one answer is all that was asked for, decode it with one-row kernels.
     `beam`: the width of a beam search instead of draws, whose hypotheses then are the `samples`, to be ranked for `top`.
     `consensus` is for tasks whose samples are merged. `keep_identity`: an answer that is the question is as valid as others.
@@ -59,12 +57,12 @@ class Done:
 class Samples(Protocol):
     """Where records wait that are not due yet, so that a later run need not draw them again."""
 
-    def known(self, row: int) -> Sequence[Record]:
-        """What an earlier run has kept of a row: samples, or all of its final records."""
+    def of_row(self, row: int) -> Sequence[Record]:
+        """Gives what an earlier run has kept of a row: samples, or all of its final records."""
         ...
 
     def keep_sample(self, record: Record) -> None:
-        """Store a sample of a row whose records leave together."""
+        """Stores a sample of a row whose records leave together."""
         ...
 
 
@@ -84,9 +82,9 @@ class _Pending:
 
 
 def generate_records(
-    rows: Iterable[Row], plan: Plan, engine: Engine, done: Done | None = None, kept: Samples | None = None
+    rows: Iterable[Row], plan: GenerationPlan, engine: Engine, done: Done | None = None, kept: Samples | None = None
 ) -> Iterator[Record]:
-    """Records in input order. Rows and samples in `done` are left out, those that `kept` knows are not drawn again;
+    """Answers rows, records in input order. Rows and samples in `done` are left out, those that `kept` has are not drawn again;
     everything else is as if they were not.
 
     Rows are read by a thread: while none is there, answers are written. An error of `rows` is raised after the records of
@@ -115,8 +113,8 @@ def generate_records(
             first = done.samples if row.ordinal == done.row and plan.top is None else 0
             if row.ordinal < done.row or first >= plan.samples:
                 continue
-            known = kept.known(row.ordinal) if kept else ()
-            whole = [record for record in known if record.failed or record.rank is not None]
+            earlier = kept.of_row(row.ordinal) if kept else ()
+            whole = [record for record in earlier if record.failed or record.rank is not None]
             if whole:
                 queue.append(_Pending(whole[0], (), whole=whole))
                 yield None
@@ -125,7 +123,7 @@ def generate_records(
             queue.append(pending)
             if not plan.beam:  # a beam is searched as a whole
                 wanted = set(pending.wanted)
-                pending.arrived = {one.sample: one for one in known if one.sample is not None and one.sample in wanted}
+                pending.arrived = {one.sample: one for one in earlier if one.sample is not None and one.sample in wanted}
             missing = [sample for sample in pending.wanted if sample not in pending.arrived]
             if not missing:
                 if not waiting:
@@ -138,7 +136,7 @@ def generate_records(
         for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single, plan.beam):
             if generation is not None and (pending := waiting.get(generation.row)):  # else its row has ended in an error
                 # Samples of one branch come one after the other and share their tokens.
-                if pending.last is None or pending.last[0] is not generation.tokens:
+                if generation.unknown or pending.last is None or pending.last[0] is not generation.tokens:
                     pending.last = (generation.tokens, answer_record(pending, generation, plan))
                 record = replace(pending.last[1], sample=None if pending.last[1].failed else generation.sample)
                 pending.arrived[generation.sample] = record
@@ -158,17 +156,16 @@ def generate_records(
         source.close()
 
 
-def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, tuple[int, ...]]:
-    """The row's shared record and its prompt's tokens, none if the row cannot be used."""
+def admit(row: Row, plan: GenerationPlan, engine: Engine, first: int) -> tuple[_Pending, tuple[int, ...]]:
+    """Makes the row's shared record and its prompt's tokens, none if the row cannot be used."""
     base = Record(
         row.ordinal, row.id, plan.task.name, "", engine.info.model, truth=row.truth, columns=row.columns, error=row.error
     )
     if row.error is None:
         try:
             prompt = plan.task.prompt(row)
-            site = site_of(row, prompt)
             base = replace(
-                base, input=prompt.shown, asked=prompt.asked, site=site, prompt=untold(plan.task, prompt, site),
+                base, input=prompt.shown, asked=prompt.asked, site=prompt.site, prompt=prompt.stored,
                 truth=prompt.truth if row.truth is None else row.truth,
             )  # fmt: skip
             tokens = engine.encode(prompt.text)
@@ -188,8 +185,8 @@ def admit(row: Row, plan: Plan, engine: Engine, first: int) -> tuple[_Pending, t
 
 
 def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine: Engine) -> str | None:
-    """What to say of a prompt whose answer may well be cut. Raises RowError if it must be: hours would go into answers of
-    which none can be whole."""
+    """Says what must be said of a prompt whose answer may well be cut. Raises RowError if it must be: hours would go into
+    answers of which none can be whole."""
     left = engine.info.context - len(tokens)
     room = min(max_tokens, left)
     leaves = f"the prompt leaves {left:,} of the model's {engine.info.context:,} tokens"
@@ -207,31 +204,34 @@ def foreseen_cut(prompt: Prompt, tokens: Sequence[int], max_tokens: int, engine:
     return None
 
 
-def answer_record(pending: _Pending, generation: Generation, plan: Plan) -> Record:
-    """The record of one sample; or that of its row, if the model gives no numbers for the prompt or for all that was asked
-    of it."""
+def answer_record(pending: _Pending, generation: Generation, plan: GenerationPlan) -> Record:
+    """Makes the record of one sample; or that of its row, if the model gives no numbers for the prompt or for all that was
+    asked of it."""
     base, task = pending.base, plan.task
+    if generation.error is not None:
+        return replace(base, error=generation.error)
+    logprob = None if "logprob" in generation.unknown else round(generation.logprob, 4)
+    count = None if "tokens" in generation.unknown else len(generation.tokens)
     if generation.finish == NO_NUMBERS:
         if not generation.tokens or plan.samples == 1:
             return replace(base, error=NOT_NUMBERS)
         return replace(
-            base, sample=generation.sample, error=NOT_NUMBERS, text=generation.text, tokens=len(generation.tokens),
-            logprob=round(generation.logprob, 4),
+            base, sample=generation.sample, error=NOT_NUMBERS, text=generation.text, tokens=count, logprob=logprob,
         )  # fmt: skip
-    answer: Answer = task.parse(generation.text, generation.finish, pending.prompt)
+    answer = task.parse(generation.text, generation.finish, pending.prompt)
     if answer.valid and task.repeats and not plan.keep_identity and (why := task.repeats(base.question, answer.smiles)):
         answer = replace(answer, valid=False, reason=why)
-    reaction = task.reaction(base.question, answer.smiles) if task.reaction and answer.valid else None
+    reaction = task.reaction(base.question, answer.smiles) if answer.valid else None
     own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
     return replace(
         base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
-        tokens=len(generation.tokens), logprob=round(generation.logprob, 4), finish=generation.finish, reaction=reaction,
+        tokens=count, logprob=logprob, finish=generation.finish, reaction=reaction,
         residues=own, smiles=answer.smiles,
     )  # fmt: skip
 
 
-def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
-    """Records that can leave now: those of the first row as far as they came, then of the next."""
+def ready(queue: deque[_Pending], plan: GenerationPlan) -> Iterator[Record]:
+    """Gives the records that can leave now: those of the first row as far as they came, then of the next."""
     while queue:
         head = queue[0]
         if not head.wanted:
@@ -255,7 +255,8 @@ def ready(queue: deque[_Pending], plan: Plan) -> Iterator[Record]:
 
 
 def ranked(base: Record, records: Sequence[Record], top: int, counted: bool = True) -> Iterator[Record]:
-    """At most `top` distinct valid answers, by how many samples gave them if that is `counted`, then by log-probability."""
+    """Picks at most `top` distinct valid answers, by how many samples gave them if that is `counted`, then by
+    log-probability."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         if record.valid:
@@ -274,7 +275,7 @@ def ranked(base: Record, records: Sequence[Record], top: int, counted: bool = Tr
 
 
 def repeated(records: Sequence[Record]) -> str:
-    """What to say of answers that would be valid if they were not the question."""
+    """Says what must be said of answers that would be valid if they were not the question."""
     count = sum(bool(record.smiles) for record in records)
     verb, them = ("repeats", "it") if count == 1 else ("repeat", "them")
     return f"; {count} only {verb} the question (--keep-identity keeps {them})" if count else ""

@@ -14,16 +14,16 @@ CONSENSUS = 0.5  # of the samples that repeat the protein
 
 
 def merged(base: Record, records: Sequence[Record], prompt: Prompt, site: Site | None, consensus: float) -> Record:
-    """`frequency` of each residue among the samples that repeat the protein faithfully, `answer` those residues that at
-    least `consensus` of them mark. The other samples are counted by their reason, and not used: a place in another
-    sequence says nothing about this one."""
+    """Merges the samples of a protein: `frequency` of each residue among the samples that repeat the protein faithfully,
+    `answer` those residues that at least `consensus` of them mark. The other samples are counted by their reason, and not
+    used: a place in another sequence says nothing about this one."""
     faithful = [record for record in records if record.valid]
     others = Counter(without_detail(record.error or "") for record in records if not record.valid)
     left_out = dict(others.most_common())
     if not faithful:
         why = ", ".join(f"{count} × {reason}" for reason, count in left_out.items())
-        told = f"no sample of {len(records)} repeated the protein ({why})"
-        return replace(base, error=told, samples=len(records), faithful=0, unfaithful=left_out)
+        error = f"no sample of {len(records)} repeated the protein ({why})"
+        return replace(base, error=error, samples=len(records), faithful=0, unfaithful=left_out)
     votes = Counter(place for record in faithful for place in record.answer)
     frequency = [round(votes[place] / len(faithful), 4) for place in range(1, len(prompt.sequence) + 1)]
     # Compared as counts: a rounded frequency could fall below its own threshold.
@@ -36,5 +36,5 @@ def merged(base: Record, records: Sequence[Record], prompt: Prompt, site: Site |
 
 
 def without_detail(reason: str) -> str:
-    """The kind of a reason: what follows the colon differs from sample to sample."""
+    """Gives the kind of a reason: what follows the colon differs from sample to sample."""
     return reason.partition(":")[0]

@@ -20,12 +20,12 @@ class RunningDigest:
         return self.state.hex()[:16]
 
     def add(self, row: Row) -> str:
-        """Take in the next row; the digest up to it."""
+        """Takes in the next row and gives the digest up to it."""
         site = row.site and (row.site.chain, row.site.numbers, row.site.notes)
-        told = (
+        fields = (
             row.id, row.value, row.text, row.reactants, row.truth, row.columns, row.error, row.kind, row.pocket, row.ligand,
             row.material, row.recorded, site,
         )  # fmt: skip
-        self.state = hashlib.sha256(self.state + repr(told).encode("utf-8", "backslashreplace")).digest()
+        self.state = hashlib.sha256(self.state + repr(fields).encode("utf-8", "backslashreplace")).digest()
         self.rows += 1
         return self.value

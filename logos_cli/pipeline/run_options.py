@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from logos_cli.chemistry.properties import names_of
 from logos_cli.engines.sampling import BEAM_MOST
 from logos_cli.errors import UsageError
-from logos_cli.pipeline.annotation import Annotation, References
-from logos_cli.tasks.table import Task
+from logos_cli.pipeline.annotation import KNOWN, Annotation, References
+from logos_cli.pipeline.stock import read_stock
+from logos_cli.tasks.answer_kinds import REACTANTS
+from logos_cli.tasks.table import TASKS, spelling
+from logos_cli.tasks.task import Task
 
 
 def check_structure_options(
@@ -18,29 +22,41 @@ def check_structure_options(
     cutoff: float | None,
     reads: bool = True,
     each_copy: bool = False,
+    given: str = "INPUT",
 ) -> None:
-    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input."""
-    given = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
-    named = next((name for name, value in given.items() if value is not None), None)
+    """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input,
+    which the user names by `given`."""
+    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
+    named = next((name for name, value in options.items() if value is not None), None)
     if named and task and task.wants != "sequence":
         raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
     if named and not reads:
-        raise UsageError(f"{named} says how a protein is read; give INPUT, a structure")
+        raise UsageError(f"{named} says how a protein is read; give {given}, a structure")
     if each_copy and pocket_from is None:
         raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
     if cutoff is not None and pocket_from is None:
         raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
 
 
-def check_spelling(task: Task | None, as_written: bool, tasks: tuple[str, ...]) -> None:
-    """Refuses --as-written where no SMILES of a row would be spelled otherwise."""
-    if as_written and task and task.name not in tasks:
-        raise UsageError(f"--as-written is for {', '.join(tasks)}; {task.name} takes its rows as they are")
+def check_spelling(task: Task | None, as_written: bool, part: str) -> None:
+    """Refuses --as-written where no SMILES in that `part` of a row, question or answer, would be spelled otherwise."""
+    if as_written and task and part not in task.spells:
+        raise UsageError(f"--as-written is for {', '.join(spelling(part))}; {task.name} takes its rows as they are")
 
 
 def check_identity(task: Task, keep_identity: bool) -> None:
+    """Refuses --keep-identity where no answer can be the question."""
     if keep_identity and task.repeats is None:
-        raise UsageError(f"--keep-identity is for retro and react; {task.name} has no answer that is its question")
+        able = " and ".join(one.name for one in TASKS.values() if one.repeats)
+        raise UsageError(f"--keep-identity is for {able}; {task.name} has no answer that is its question")
+
+
+def check_scheme(task: Task | None, scheme: str | None) -> None:
+    """Refuses --scheme where nothing is an antibody."""
+    if scheme and task is None:
+        raise UsageError("--scheme numbers antibodies; say --task antibody")
+    if scheme and task and not task.numbered:
+        raise UsageError(f"--scheme numbers antibodies, and {task.name} has none; leave it out")
 
 
 def check_merging(task: Task, top: int | None, bfactors: Path | None, consensus: float | None) -> None:
@@ -70,8 +86,21 @@ def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: 
     return width
 
 
-def annotation_for(task: Task, props: str | None, similar_to: Path | None) -> Annotation:
-    """What --props and --similar-to ask for, of tasks that answer with one molecule."""
-    if (props or similar_to) and (task.writes != "smiles" or task.name == "retro"):
+def annotation_for(
+    task: Task,
+    props: str | None,
+    similar_to: str | None,
+    scheme: str | None,
+    stock: Path | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Annotation:
+    """What --props and --similar-to ask for, of tasks that answer with one molecule, --scheme, of antibodies, and --stock, of
+    reactants; `note` hears of long reading."""
+    if (props or similar_to) and not task.answers.one_molecule:
         raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
-    return Annotation(names_of(props or ""), References.read(similar_to) if similar_to else None)
+    if stock and task.answers is not REACTANTS:
+        raise UsageError(f"--stock says which reactants of retro can be had; {task.name} answers with none")
+    known = similar_to == KNOWN
+    references = References.read(Path(similar_to)) if similar_to and not known else None
+    shelf = read_stock(stock, note) if stock else None
+    return Annotation(names_of(props or ""), references, known, scheme, shelf)

@@ -20,8 +20,8 @@ NEEDED = ("row", "id", "task", "input")
 INTEGERS = ("row", "sample", "tokens", "rank", "count", "samples", "faithful")
 NUMBERS = ("logprob", "logprob_per_token", "perplexity", "delta")
 TEXTS = ("id", "task", "input", "model", "error", "text", "finish", "reaction", "mutant", "asked", "prompt")
-OBJECTS = ("unfaithful", "site", "props", "similarity")
-LISTS = {"frequency": (int, float), "residues": (str, int, type(None))}
+OBJECTS = ("unfaithful", "site", "props", "similarity", "numbering")
+LISTS = {"frequency": (int, float), "residues": (str, int, type(None)), "in_stock": (bool,)}
 _LARGEST = 1e15  # what is beyond it was never counted or measured
 
 
@@ -35,8 +35,8 @@ def checked(found: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: None if _nothing(value) else value for name, value in found.items()}
     if isinstance(fields.get("id"), (int, float)):
         fields["id"] = f"{fields['id']:.0f}" if _whole(fields["id"]) else str(fields["id"])
-    if isinstance(fields.get("answer"), str):
-        fields["answer"] = _listed(fields["answer"])
+    if isinstance(answer := fields.get("answer"), str):
+        fields["answer"] = _listed(answer)
     missing = [name for name in NEEDED if fields.get(name) is None]
     if missing:
         raise InputError(f"not a record: it has no {', '.join(missing)}")

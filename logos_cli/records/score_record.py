@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from logos_cli.records.record import SCHEMA, SCORE, table_cell, table_lines
+from logos_cli.records.record import SCHEMA, SCORE, table_lines
+from logos_cli.tasks.table import answer_kind
 
 # As in the records of `generate`; a line leaves out those that say nothing, a csv has the first five.
 OPTIONAL = ("asked", "answer", "reaction", "text", "site", "prompt", "finish", "numbering")
@@ -64,10 +65,11 @@ def rounded(value: float | None) -> float | None:
 
 
 class ScoreFormatter:
-    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`."""
+    """Records as lines of JSON or csv; stateful only for the header of csv, which has a column for tokens if `each`,
+    and one for numbers of antibodies if `numbered`."""
 
-    def __init__(self, name: str, each: bool = False) -> None:
-        self.name, self.each, self.headed = name, each, False
+    def __init__(self, name: str, each: bool = False, numbered: bool = False) -> None:
+        self.name, self.each, self.numbered, self.headed = name, each, numbered, False
 
     def lines(self, record: ScoreRecord) -> str:
         found = record.to_dict()
@@ -75,7 +77,10 @@ class ScoreFormatter:
             return json.dumps(found, ensure_ascii=False) + "\n"
         each = found.pop("each", None)
         cells = {key: value for key, value in found.items() if key not in (*OPTIONAL, "kind")}
-        cells |= {key: table_cell(found.get(key), record.task) for key in CSV_COLUMNS}
+        kind = answer_kind(record.task)
+        cells |= {key: kind.cell(found.get(key)) for key in CSV_COLUMNS}
+        if self.numbered:
+            cells["numbering"] = kind.cell(found.get("numbering"))
         if self.each:
             cells["each"] = json.dumps(each, ensure_ascii=False) if each is not None else None
         lines = table_lines(cells, record.columns, not self.headed)

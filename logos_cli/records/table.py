@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import csv
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -12,10 +10,10 @@ from typing import Any
 from logos_cli.errors import InputError
 from logos_cli.records.fields import INTEGERS, LISTS, NEEDED, NUMBERS, OBJECTS
 from logos_cli.system.lines import LONGEST_LINE, Line
+from logos_cli.tasks.answer_kinds import json_of
+from logos_cli.tasks.table import answer_kind
 
 MARKS = (",", ";", "\t")  # the last two are what spreadsheets make of the first
-_LISTED = ("retro",)  # answers that are a list of SMILES, joined by dots
-_PLACES = ("pocket",)  # … of places, joined by blanks
 _TRUE, _FALSE = ("true", "1", "1.0"), ("false", "0", "0.0")
 
 
@@ -77,29 +75,18 @@ def object_of(cells: dict[str, str]) -> dict[str, Any]:
                 found[name] = float(found[name])
     valid = (found.get("valid") or "").lower()
     found["valid"] = True if valid in _TRUE else False if valid in _FALSE else found.get("valid")
-    task = found.get("task")
-    if found.get("answer") is not None or (task in _PLACES and found["valid"] is True):
-        found["answer"] = _answer(found.get("answer") or "", task)
+    found["answer"] = answer_kind(found.get("task")).from_cell(found.get("answer") or "", found["valid"] is True)
     for name in (*OBJECTS, "truth"):
         if (found.get(name) or "").startswith("{"):
-            found[name] = _json(found[name])
+            found[name] = json_of(found[name])
     for name in LISTS:
         if found.get(name) is not None:
-            found[name] = [_json(one) if name == "frequency" else one for one in found[name].split()]
+            found[name] = [json_of(one) if name == "frequency" else one for one in found[name].split()]
+    if found.get("in_stock") is not None:
+        words = [one.lower() for one in found["in_stock"]]
+        # Without --stock it may be a column of the input, that says what it likes.
+        found["in_stock"] = [one == "true" for one in words] if set(words) <= {"true", "false"} else None
     return found | _annotations(cells)
-
-
-def _answer(cell: str, task: Any) -> Any:
-    if cell.startswith("{"):
-        return _json(cell)
-    if task in _LISTED or task in _PLACES:
-        if cell == "[]" or cell.startswith(("['", '["')):
-            return cell  # as pandas writes a list: the fields' check reads it
-        if task in _PLACES and cell.startswith("["):
-            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-                return ast.literal_eval(cell)
-        return cell.split(".") if task in _LISTED else [_json(one) for one in cell.split()]
-    return cell
 
 
 def _annotations(cells: dict[str, str]) -> dict[str, Any]:
@@ -112,16 +99,9 @@ def _annotations(cells: dict[str, str]) -> dict[str, Any]:
     similarity: dict[str, Any] = {}
     for name in after:
         if name in PROPERTIES:
-            props |= {name: _json(cells[name])} if cells[name] else {}
+            props |= {name: json_of(cells[name])} if cells[name] else {}
         elif name in ("tanimoto", "to"):
-            similarity |= {name: _json(cells[name]) if name == "tanimoto" else cells[name]} if cells[name] else {}
+            similarity |= {name: json_of(cells[name]) if name == "tanimoto" else cells[name]} if cells[name] else {}
         else:
             break
     return ({"props": props} if props else {}) | ({"similarity": similarity} if similarity else {})
-
-
-def _json(cell: str) -> Any:
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        return cell

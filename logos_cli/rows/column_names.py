@@ -24,6 +24,15 @@ REACTION = (
 PRODUCT = ("product", "products", "productsmiles", "productssmiles", "prod", "prodsmiles")
 REACTANTS = ("reactants", "reactant", "reactantsmiles", "reactantssmiles", "precursors", "precursor")
 SEQUENCE = ("sequence", "seq", "proteinsequence", "protein", "mutatedsequence")
+# The two chains of an antibody, each in a column of its own; of OAS's tables those of residues, not of bases.
+HEAVY = (
+    "heavy", "heavychain", "heavysequence", "heavychainsequence", "heavyseq", "heavyaa", "vh", "vhh", "vhsequence", "vhseq",
+    "vhaa", "fvheavy", "sequencealignmentaaheavy", "sequenceaaheavy", "heavychainaa", "hseq", "h",
+)  # fmt: skip
+LIGHT = (
+    "light", "lightchain", "lightsequence", "lightchainsequence", "lightseq", "lightaa", "vl", "vk", "vlsequence", "vlseq",
+    "vlaa", "fvlight", "sequencealignmentaalight", "sequenceaalight", "lightchainaa", "lseq", "l",
+)  # fmt: skip
 # First words of a `.smi` header; those that are no column of a table are words that a header alone would hold.
 HEADER_WORDS = frozenset((*SMILES, *REACTION, *SEQUENCE, "structure", "molecule"))
 # An identifier of a database says more than a name that may be missing or ambiguous.
@@ -62,3 +71,9 @@ def asked_for(path: str, kind: str, names: Sequence[str], wanted: str) -> int:
 def holding_smiles(names: Sequence[str]) -> list[int]:
     """Places of names that are not known but say SMILES, such as `Docked_SMILES_pH7`."""
     return [place for place, name in enumerate(names) if "smiles" in plain(name)]
+
+
+def chain_places(names: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """(`H` or `L`, its place) of the chains of an antibody among `names`; a single letter only beside the other chain's."""
+    found = [(label, at) for label, known in (("H", HEAVY), ("L", LIGHT)) if (at := first_of(names, known)) is not None]
+    return tuple(found) if len(found) > 1 or all(len(plain(names[at])) > 1 for _, at in found) else ()

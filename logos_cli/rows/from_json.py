@@ -17,6 +17,7 @@ from logos_cli.rows.from_table import pocket_cell
 from logos_cli.rows.row import Reading, Recorded, Row, too_long
 from logos_cli.rows.source import Source, only_other_side, source_of
 from logos_cli.system.lines import Blank, Line, filled
+from logos_cli.tasks.table import answer_kind
 
 # Keys of a JSON line that hold grammar text, LOGOS's published files' first.
 TEXT_KEYS = ("test_input", "protein_pocket_ligand", "text")
@@ -74,6 +75,8 @@ def json_row(path: str, ordinal: int, number: int, found: dict[str, Any], blank:
             return material_row(ordinal, number, name, lowered, truth)
     if source is None:
         return Row(ordinal, name, truth=truth, error=f"line {number} {without_source(names, reading)}")
+    if source.chains:
+        return chains_row(ordinal, number, name, given, source, truth)
     if source.sequence:
         return sequence_row(ordinal, number, name, lowered, names[source.at], truth, given[names[source.at]])
     if source.guessed or source.unused:
@@ -104,23 +107,23 @@ def without_source(names: list[str], reading: Reading) -> str:
 
 def record_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:
     """One of our own records, fed on to the next task: what it answered goes in; its truth was that of another question."""
-    answer, task = found["answer"], found.get("task")
-    if answer is None or not found.get("valid"):
+    if found["answer"] is None or not found.get("valid"):
         return Row(ordinal, name, error="the record has no valid answer")
-    if task == "pocket" and isinstance(found.get("input"), str):
-        return sequence_row(ordinal, ordinal + 1, name, {"sequence": found["input"], "pocket": answer}, "sequence", None)
-    if task in ("protein", "antibody"):
-        return sequence_row(ordinal, ordinal + 1, name, {"sequence": answer}, "sequence", None)
-    if task == "material" and isinstance(answer, dict):
-        return material_row(ordinal, ordinal + 1, name, answer, None)
-    return molecules_row(ordinal, ordinal + 1, name, answer)
+    return fed_row(ordinal, name, answer_kind(found.get("task")).as_input(found))
 
 
 def score_row(ordinal: int, name: str, found: dict[str, Any]) -> Row:
     """A record of `logos score`, fed on."""
-    if found.get("task") == "material" and isinstance(found.get("answer"), dict):
-        return material_row(ordinal, ordinal + 1, name, found["answer"], None)
-    return molecules_row(ordinal, ordinal + 1, name, found.get("input"))
+    return fed_row(ordinal, name, answer_kind(found.get("task")).scored_as_input(found))
+
+
+def fed_row(ordinal: int, name: str, given: dict[str, Any]) -> Row:
+    """A row of what a kind of answer says to the next task."""
+    if "sequence" in given:
+        return sequence_row(ordinal, ordinal + 1, name, given, "sequence", None)
+    if "metal" in given:
+        return material_row(ordinal, ordinal + 1, name, given, None)
+    return molecules_row(ordinal, ordinal + 1, name, given["smiles"])
 
 
 def recorded(found: dict[str, Any]) -> Recorded | None:
@@ -153,6 +156,16 @@ def sequence_row(ordinal: int, number: int, name: str, found: dict[str, Any], ke
         error = f"line {number}: pocket is no list of residue numbers: {shortened(json.dumps(pocket))}"
     known = ligand if isinstance(ligand, str) and ligand else None
     return Row(ordinal, name, value, truth=truth, error=error, kind="sequence", pocket=places, ligand=known)
+
+
+def chains_row(ordinal: int, number: int, name: str, given: dict[str, Any], source: Source, truth: Any) -> Row:
+    """A row of several sequences, each under a key of its own."""
+    names = list(given)
+    found = [(label, given[names[place]]) for label, place in source.chains]
+    if any(not isinstance(value, str) for _, value in found):
+        keys = ", ".join(names[place] for _, place in source.chains)
+        return Row(ordinal, name, truth=truth, error=f"line {number}: {keys}: not all of them are a text", kind="sequence")
+    return Row(ordinal, name, truth=truth, kind="sequence", chains=tuple(found))
 
 
 def material_row(ordinal: int, number: int, name: str, found: dict[str, Any], truth: Any) -> Row:

@@ -8,6 +8,7 @@ from typing import Any
 
 from logos_cli.chemistry.smiles_text import read_line
 from logos_cli.errors import InputError
+from logos_cli.rows.chain_rows import chain_rows
 from logos_cli.rows.from_json import json_row, molecules_row
 from logos_cli.rows.from_smi import row_of
 from logos_cli.rows.row import Reading, Row
@@ -23,8 +24,7 @@ def rows_of(items: Iterable[Item], reading: Reading) -> Iterator[Row]:
     Raises InputError for what is none of these.
     """
     blank = Blank()
-    for ordinal, item in enumerate(items):
-        yield _row(item, ordinal, reading, blank)
+    yield from chain_rows((_row(item, ordinal, reading, blank) for ordinal, item in enumerate(items)), reading.antibodies)
 
 
 def _row(item: Item, ordinal: int, reading: Reading, blank: Blank) -> Row:

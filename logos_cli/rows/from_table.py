@@ -10,7 +10,19 @@ from itertools import chain
 
 from logos_cli.chemistry.smiles_text import parses, read_cell
 from logos_cli.errors import InputError
-from logos_cli.rows.column_names import ID, PRODUCT, REACTANTS, REACTION, SEQUENCE, SMILES, asked_for, first_of, plain
+from logos_cli.rows.column_names import (
+    HEAVY,
+    ID,
+    LIGHT,
+    PRODUCT,
+    REACTANTS,
+    REACTION,
+    SEQUENCE,
+    SMILES,
+    asked_for,
+    first_of,
+    plain,
+)
 from logos_cli.rows.from_smi import row_of
 from logos_cli.rows.row import Reading, Row
 from logos_cli.rows.source import Source, only_other_side, source_of
@@ -36,14 +48,16 @@ class Columns:
 
     @property
     def others(self) -> list[int]:
-        used = (self.source.at, self.source.reactants, self.source.product, self.id_at)
+        chains = (place for _, place in self.source.chains)
+        used = (self.source.at, self.source.reactants, self.source.product, self.id_at, *chains)
         return [place for place in range(len(self.names)) if place not in used]
 
 
 def wanted_names(wants: str, side: str = "") -> tuple[str, ...]:
     """Compared names of columns by which a first line is known to be a header."""
     smiles = (*SMILES, *REACTION, *(REACTANTS if side == "reactants" else ()), *(PRODUCT if side == "product" else ()))
-    return SEQUENCE if wants == "sequence" else smiles if wants == "smiles" else (*smiles, *SEQUENCE)
+    sequence = (*SEQUENCE, *(name for name in (*HEAVY, *LIGHT) if len(name) > 1))
+    return sequence if wants == "sequence" else smiles if wants == "smiles" else (*smiles, *sequence)
 
 
 def delimiter_of(opening: Sequence[str], wants: str, side: str = "") -> str | None:
@@ -210,11 +224,13 @@ def table_row(
         return Row(ordinal, name, columns=others, error=error, kind="sequence" if source.sequence else "smiles", line=number)
     if source.sequence:
         pocket, error = pocket_cell(cell(columns.pocket_at), number)
-        value = None if error else cell(source.at)
+        value = None if error or source.chains else cell(source.at)
         ligand = cell(columns.ligand_at) or None
+        chains = tuple((label, cell(place)) for label, place in source.chains)
         return Row(
-            ordinal, name, value, columns=others, error=error, kind="sequence", pocket=pocket, ligand=ligand, line=number
-        )
+            ordinal, name, value, columns=others, error=error, kind="sequence", pocket=pocket, ligand=ligand, line=number,
+            chains=chains,
+        )  # fmt: skip
     written = f"{cell(source.reactants)}>>{cell(source.product)}" if source.at < 0 else cell(source.at)
     found = read_cell(written, grouped=reading.side == "reactants")
     blank.left_out.update(found.left_out)

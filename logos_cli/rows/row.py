@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from logos_cli.structures.chains import Site
 
 CUTOFF = 4.5  # Å between heavy atoms, as in the published complexes
-WANTS = ("smiles", "sequence", "any")
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,8 @@ class Reading:
     """`wants` is what the task takes: `smiles`, `sequence`, or `any` where the content decides; `side` is `reactants` or
     `product` for a task that asks with one side of a reaction. The rest are the user's options: `header` is False for a
     table that has none; `chain` (several with commas, or `all`), `pocket_from` and `cutoff` (Å) say which residues of a
-    structure are the pocket, `each_copy` that each copy of a ligand makes a row."""
+    structure are the pocket, `each_copy` that each copy of a ligand makes a row, `antibodies` that each
+    variable domain does."""
 
     wants: str = "smiles"
     smiles_column: str | None = None
@@ -31,6 +31,7 @@ class Reading:
     side: str = ""
     header: bool = True
     each_copy: bool = False
+    antibodies: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Row:
     together. `pocket` counts residues of the sequence from 1; `ligand` and `material` (node, linkers) are SMILES that
     came with the row, `site` tells where in a structure the sequence stands. Of a record of ours the fields hold what the
     next task takes, `recorded` what the record itself was. `line` is that of the file it came from, 0 where formats
-    have more lines a row."""
+    have more lines a row. `chains` are several that one record has, each with its name (`H`, `L`): `read_rows` makes a row of
+    each, of which `part` says the name."""
 
     ordinal: int
     id: str
@@ -79,6 +81,8 @@ class Row:
     site: Site | None = None
     recorded: Recorded | None = None
     line: int = 0
+    chains: tuple[tuple[str, str], ...] = ()
+    part: str = ""
 
 
 def too_long(ordinal: int, number: int) -> Row:

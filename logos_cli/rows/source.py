@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logos_cli.rows.column_names import PRODUCT, REACTANTS, REACTION, SEQUENCE, SMILES, asked_for, first_of, holding_smiles
+from logos_cli.rows.column_names import (
+    PRODUCT,
+    REACTANTS,
+    REACTION,
+    SEQUENCE,
+    SMILES,
+    asked_for,
+    chain_places,
+    first_of,
+    holding_smiles,
+)
 from logos_cli.rows.row import Reading
 
 INPUT = ("input",)
@@ -14,7 +24,8 @@ INPUT = ("input",)
 @dataclass(frozen=True)
 class Source:
     """`at` is the place of the input among the names; or `reactants` and `product` are, of a whole reaction of which each
-    task takes its side. `guessed`: no known name, but one that says SMILES. `unused` are other names that hold SMILES."""
+    task takes its side. `guessed`: no known name, but one that says SMILES. `unused` are other names that hold SMILES.
+    `chains` are the places of several sequences, each with the name of its chain."""
 
     at: int = -1
     reactants: int = -1
@@ -22,6 +33,7 @@ class Source:
     sequence: bool = False
     guessed: bool = False
     unused: tuple[int, ...] = ()
+    chains: tuple[tuple[str, int], ...] = ()
 
 
 def source_of(
@@ -31,17 +43,29 @@ def source_of(
     the content decides, a sequence before a SMILES; `both`: where SMILES are wanted, a sequence too, to be refused as one.
     Raises UsageError for a name that the user gave and that is not there."""
     if reading.sequence_column:
-        return Source(asked_for(path, kind, names, reading.sequence_column), sequence=True)
+        return asked_sequence(path, kind, names, reading.sequence_column)
     if reading.smiles_column:
         return Source(asked_for(path, kind, names, reading.smiles_column))
-    sequence = first_of(names, SEQUENCE)
+    sequence, chains = first_of(names, SEQUENCE), chain_places(names)
+    of_chains = Source(chains[0][1], sequence=True, chains=chains) if chains else None
     of_sequence = None if sequence is None else Source(sequence, sequence=True)
     if reading.wants == "sequence":
-        return of_sequence
+        return of_sequence or of_chains
     of_smiles = _smiles_source(names, reading.side)
     if reading.wants == "any":
-        return (of_sequence or of_smiles) if sequence_first else (of_smiles or of_sequence)
-    return of_smiles or (of_sequence if both else None)
+        return ((of_sequence or of_smiles) if sequence_first else (of_smiles or of_sequence)) or of_chains
+    return of_smiles or (of_sequence or of_chains if both else None)
+
+
+def asked_sequence(path: str, kind: str, names: Sequence[str], wanted: str) -> Source:
+    """The sequence under a name that the user gave, or under several with commas between: heavy,light."""
+    parts = [part.strip() for part in wanted.split(",")]
+    if len(parts) < 2 or wanted in names:
+        return Source(asked_for(path, kind, names, wanted), sequence=True)
+    places = [asked_for(path, kind, names, part) for part in parts]
+    known = {at: label for label, at in chain_places([names[place] for place in places])}
+    chains = tuple((known.get(at, names[place]), place) for at, place in enumerate(places))
+    return Source(places[0], sequence=True, chains=chains)
 
 
 def _smiles_source(names: Sequence[str], side: str) -> Source | None:

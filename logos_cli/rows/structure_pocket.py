@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from logos_cli.rows.row import Reading
 from logos_cli.structures.chains import Chain, contacts
+from logos_cli.structures.gemmi_library import StructureError
 from logos_cli.structures.ligands import Copy, Named, ends
-from logos_cli.structures.structure_file import StructureError
 
 SHOWN = 30  # residues of other chains that a note names
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from logos_cli.engines.engine import Engine, EngineInfo
 from logos_cli.engines.sampling import Sampling, resolve
 from logos_cli.pipeline.annotation import Annotation
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.pipeline.pocket_vote import CONSENSUS
 from logos_cli.pipeline.run_options import (
     annotation_for,
@@ -28,7 +28,8 @@ from logos_cli.serving.limits import CHARACTERS, SAMPLES, Limits
 from logos_cli.serving.request_body import checked, json_object
 from logos_cli.serving.task_options import TaskOptions
 from logos_cli.structures.ligand_file import is_ligand_file
-from logos_cli.tasks.table import ASKS_SMILES, TASKS, Task, spelled, task_named
+from logos_cli.tasks.table import TASKS, spelled, task_named
+from logos_cli.tasks.task import Task
 
 if TYPE_CHECKING:
     from logos_cli.records.record import Record
@@ -42,7 +43,7 @@ class TaskCall:
     """Rows, and what to do with each of them."""
 
     rows: list[Row]
-    plan: Plan
+    plan: GenerationPlan
     annotation: Annotation
     options: TaskOptions
 
@@ -89,7 +90,7 @@ def asked_task(task: Task, options: TaskOptions, rows: bool) -> tuple[Task, Read
     reads = rows or task.needs_input
     check_structure_options(task, options.chain, options.pocket_from, options.cutoff, reads, options.each_copy)
     check_merging(task, options.top, None, options.consensus)
-    check_spelling(task, options.as_written, ASKS_SMILES)
+    check_spelling(task, options.as_written, "question")
     check_identity(task, options.keep_identity)
     reading = Reading(
         task.wants, options.smiles_column, options.sequence_column, options.id_column, options.chain, options.pocket_from,
@@ -128,8 +129,8 @@ def call(task: Task, rows: Iterable[Row], options: TaskOptions, shared: SharedEn
     share = CONSENSUS if options.consensus is None else options.consensus
     if not 0 <= share <= 1:
         raise ApiError(400, f"consensus is {share}; it is a part, from 0 to 1", "consensus")
-    plan = Plan(task, settings, samples, options.top, False, share, options.keep_identity, beam=beam)
-    return TaskCall(taken, plan, annotation_for(task, options.props, None), options)
+    plan = GenerationPlan(task, settings, samples, options.top, False, share, options.keep_identity, beam=beam)
+    return TaskCall(taken, plan, annotation_for(task, options.props, None, None), options)
 
 
 def settings_of(task: Task, options: TaskOptions, info: EngineInfo, limits: Limits) -> Sampling:

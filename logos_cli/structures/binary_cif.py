@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from logos_cli.errors import MissingDependency
-from logos_cli.structures.structure_file import StructureError, gemmi
+from logos_cli.structures.gemmi_library import StructureError, gemmi
 
 if TYPE_CHECKING:
     import numpy.typing as npt

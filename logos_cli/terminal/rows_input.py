@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Reading, Row
     from logos_cli.system.lines import Blank
-    from logos_cli.tasks.table import Task
+    from logos_cli.tasks.task import Task
 
 TOLD = 3  # structures whose chain and pocket are told on stderr; what was done to read one is told of every one
 
@@ -99,7 +99,8 @@ def total_rows(path: str | None, reading: Reading, limit: int | None) -> int | N
 
 def describe(path: str | None, limit: int | None, reading: Reading) -> dict[str, Any]:
     """What a resume must find unchanged about the input: a file's content, not where it lies."""
-    options = {name: value for name, value in asdict(reading).items() if name not in ("wants", "side")}  # the task's own
+    of_task = ("wants", "side", "antibodies")
+    options = {name: value for name, value in asdict(reading).items() if name not in of_task}
     found: dict[str, Any] = {"limit": limit, **options}
     if path is not None and os.path.isfile(path):
         return found | {"input_sha256": sha256(path)}

@@ -21,12 +21,11 @@ from logos_cli.engines.llamacpp.tensors import activations, multiplied, watching
 from logos_cli.engines.streams import PREFILL
 from logos_cli.errors import EngineError, ForeignText, InputError
 from logos_cli.models.gguf_header import read_header
-from logos_cli.pipeline.own_texts import OWN, Text, own_texts
-from logos_cli.pipeline.score_records import meant, tokens
-from logos_cli.pipeline.scored_text import of_record, of_row
+from logos_cli.pipeline.own_texts import OWN, NamedText, own_texts
+from logos_cli.pipeline.sequences import grammar_text, tokens_of
 from logos_cli.quant.calibration.imatrix import Imatrix
 from logos_cli.rows.row import Row
-from logos_cli.tasks.table import Task
+from logos_cli.tasks.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +56,7 @@ class Sequences:
 
 def own_sequences(engine: Engine, progress: Callable[[int], None] = lambda _: None) -> Sequences:
     """The model's own samples of every modality it knows. Raises InputError if it knows none."""
-    found: dict[str, list[Text]] = {}
+    found: dict[str, list[NamedText]] = {}
     for modality in OWN:
         found[modality] = own_texts(engine, modality, SAMPLES, LONGEST, SEED, found)
         progress(1)
@@ -74,26 +73,13 @@ def sequences_of_rows(rows: Iterable[Row], task: Task | None, engine: Engine, or
     found, refused = [], []
     for row in rows:
         try:
-            found.append(sequence_of(row, task, engine))
+            prompt, rest = tokens_of(grammar_text(row, task, answer=False), engine)
+            found.append((*prompt, *rest))
         except (RowError, ForeignText) as error:
             refused.append(f"row {row.ordinal + 1}: {error}")
     if not found:
         raise InputError(f"{origin}: none of {len(refused)} rows can be read{': ' + refused[0] if refused else ''}")
     return Sequences(tuple(found), origin, tuple(refused))
-
-
-def sequence_of(row: Row, task: Task | None, engine: Engine) -> tuple[int, ...]:
-    """Raises RowError and ForeignText for a row that gives none."""
-    chosen, recorded = meant(row, task)
-    if recorded is None and row.error is not None:
-        raise RowError(row.error)
-    if recorded is None and chosen.known(row) is None:
-        ids = engine.encode(chosen.prompt(row).text)
-        if len(ids) > engine.info.context:
-            raise RowError(f"{len(ids):,} tokens; the model's context is {engine.info.context:,}")
-        return ids
-    prompt, rest = tokens(of_record(row, recorded, chosen) if recorded else of_row(row, chosen), engine)
-    return (*prompt, *rest)
 
 
 class Collector:
@@ -156,8 +142,8 @@ def chunk_of(ids: Sequence[Sequence[int]]) -> int:
 
 
 def open_unquantized(path: Path, settings: EngineSettings) -> LlamaCppEngine:
-    """The engine of a model whose weights may be replaced in memory. Raises EngineError for a mixture of experts, each of whom
-    reads only some of the tokens: what they read is not collected here."""
+    """Opens the engine of a model whose weights may be replaced in memory. Raises EngineError for a mixture of experts, each of
+    whom reads only some of the tokens: what they read is not collected here."""
     if any(len(tensor.shape) > 2 for tensor in read_header(path).tensors):
         raise EngineError(f"{path}: a mixture of experts cannot be calibrated here; quantize it with --type alone")
     return LlamaCppEngine(path, settings, writable=True)

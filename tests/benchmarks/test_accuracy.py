@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import Run, build_tokenizer, convert, write_checkpoint
+from processes import lines_in, running, wait_until
 from schemas import check_schema
 
-from logos_cli.benchmarks.accuracy.token_level import Pair, TextFigures, percentiles, read_text, summarize
+from logos_cli.benchmarks.accuracy.token_level import TextFigures, TokenMap, percentiles, read_text, summarize
 from logos_cli.benchmarks.metrics.intervals import Resamples
 from logos_cli.chemistry.grammar import MARKERS
 from logos_cli.engines.divergence import compare
-from logos_cli.pipeline.own_texts import Text, modality_of
+from logos_cli.pipeline.own_texts import NamedText
+from logos_cli.tasks.modalities import modality_of
+from logos_cli.tasks.table import TASKS
 
 SMALL = ("--texts", "4", "-n", "4", "--max-tokens", "48")
 
@@ -34,19 +33,19 @@ def figures(found: TextFigures | str) -> TextFigures:
 
 def test_a_model_against_itself(open_model: Any, nano_bf16: Path) -> None:
     baseline, model = open_model(nano_bf16), open_model(nano_bf16)
-    text = Text("a", "molecule", "<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE>")
-    (found,) = read_text(text, baseline, [Pair(baseline, model)])
+    text = NamedText("a", "molecule", "<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE>")
+    (found,) = read_text(text, baseline, [TokenMap(baseline, model)])
     one = figures(found)
     assert max(one.kl) < 1e-9 and one.same == len(one.kl) and one.delta_p == 0
-    assert summarize([one])["ppl_ratio"]["value"] == 1
+    assert summarize([one]).ppl_ratio.value == 1
 
 
 def test_pieces_change_nothing(open_model: Any, nano_bf16: Path, nano_int4: Path) -> None:
     """A text of many pieces gives what its whole logits give at once."""
     baseline, model = open_model(nano_bf16), open_model(nano_int4)
-    text = Text("long", "protein", "<ProteinS>" + "MKTAYIAKQRQISFVKSHFSRQ" * 12 + "<ProteinE>")
+    text = NamedText("long", "protein", "<ProteinS>" + "MKTAYIAKQRQISFVKSHFSRQ" * 12 + "<ProteinE>")
     ids = np.array(baseline.encode(text.text))
-    (found,) = read_text(text, baseline, [Pair(baseline, model)])
+    (found,) = read_text(text, baseline, [TokenMap(baseline, model)])
     whole = compare(baseline.logits(ids.tolist())[:-1], model.logits(ids.tolist())[:-1], ids[1:], ids[1:])
     one = figures(found)
     assert one.kl == pytest.approx(whole.kl.tolist(), rel=1e-4, abs=1e-7) and one.same == whole.same.sum()
@@ -62,30 +61,31 @@ def test_percentiles_are_numpys() -> None:
     values, counts = rng.exponential(size=1000), np.full(50, 20.0)
     found = percentiles(values, counts, Resamples(50))
     for name, q in (("median", 50), ("p90", 90), ("p99", 99), ("p99_9", 99.9), ("max", 100)):
-        assert found[name]["value"] == pytest.approx(np.percentile(values, q))
+        assert found[name].value == pytest.approx(np.percentile(values, q))
     # The median of 1,000 exponentials: ln 2 with a standard error of 1 / sqrt(1000).
-    low, high = found["median"]["ci95"]
+    low, high = found["median"].low, found["median"].high
     assert high - low == pytest.approx(2 * 1.96 / math.sqrt(1000), rel=0.3)
-    assert found["max"]["ci95"] is None and found["p99_9"]["ci95"] is None
+    assert found["max"].ends is None and found["p99_9"].ends is None
 
 
 def test_another_vocabulary(open_model: Any, tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
     """A baseline with one marker more and other ids: what both have is compared, what the model lacks is said."""
     more = build_tokenizer(markers=("<More>", *MARKERS))
     baseline = open_model(convert(write_checkpoint(tmp_path / "c", more), tmp_path / "o.gguf", "f32"))
-    pair = Pair(baseline, open_model(tiny_gguf("f32")))
-    texts = (Text("a", "molecule", "<MoleculeS>CCO<MoleculeE>"), Text("b", "text", "<More>C"))
+    pair = TokenMap(baseline, open_model(tiny_gguf("f32")))
+    texts = (NamedText("a", "molecule", "<MoleculeS>CCO<MoleculeE>"), NamedText("b", "text", "<More>C"))
     found, lacking = (read_text(text, baseline, [pair])[0] for text in texts)
     assert (figures(found).outside or 0) > 0 and min(figures(found).kl) >= 0
     assert isinstance(lacking, str) and "no token '<More>'" in lacking
-    assert summarize([figures(found)])["mass_outside"]["value"] > 0
+    outside = summarize([figures(found)]).mass_outside
+    assert outside and outside.value > 0
 
 
 def test_texts_that_cannot_be_read(open_model: Any, tiny_gguf: Callable[[str], Path]) -> None:
     engine = open_model(tiny_gguf("bf16"))
-    pair = Pair(engine, engine)
-    (long,) = read_text(Text("a", "protein", "<ProteinS>" + "WCHM" * 2000), engine, [pair])
-    (empty,) = read_text(Text("b", "text", ""), engine, [pair])
+    pair = TokenMap(engine, engine)
+    (long,) = read_text(NamedText("a", "protein", "<ProteinS>" + "WCHM" * 2000), engine, [pair])
+    (empty,) = read_text(NamedText("b", "text", ""), engine, [pair])
     assert isinstance(long, str) and "the context is 1,024" in long and isinstance(empty, str)
 
 
@@ -152,6 +152,55 @@ def test_on_the_users_rows(logos: Callable[..., Run], nano_bf16: Path, nano_int4
     assert sum(task["against_baseline"]["top"]["1"]["flips"][k] for k in ("both", "lost", "gained", "neither")) == 3
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+STRUCTURE = EXAMPLES / "4cup.cif.gz"
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "options"),
+    [
+        ("pocket", "p.fasta", ()), ("pocket", STRUCTURE, ()), ("ligand", STRUCTURE, ("--pocket-from", "ZYB")),
+        ("protein", "p.csv", ()), ("antibody", EXAMPLES / "antibody.fasta", ()), ("material", EXAMPLES / "mofs.jsonl", ()),
+    ],
+)  # fmt: skip
+def test_rows_are_read_as_the_task_takes_them(
+    logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path, task: str, name: Any, options: Any
+) -> None:
+    """FASTA, tables of sequences and structures are no SMILES."""
+    (tmp_path / "p.fasta").write_text(">a\nMKTAYIAKQR\n>b\nGSHMKTAYIAKQRQISFV\n")
+    (tmp_path / "p.csv").write_text("id,sequence\na,MKTAYIAKQR\nb,GSHMKTAYIAKQRQISFV\n")
+    data = tmp_path / name
+    few = ("-n", 2, "--limit", 2, "--threads", 1)
+    found = logos_here("bench", "accuracy", nano_int4, "--baseline", nano_bf16, "--task", task, "--data", data, *options, *few)
+    assert found.code == 0, found.err
+    document = json.loads(found.out)
+    check_schema(document)
+    model = document["models"][0]
+    figures, texts = model["tasks"][task], 1 if name == STRUCTURE else 2
+    assert model["n_texts"] == texts and document["left_out"] == []
+    # What samples from nothing does so beside texts of whole sequences, too.
+    assert figures["rows"] == (texts if TASKS[task].needs_input else 1) and figures["answers"] == 2 * figures["rows"]
+
+
+def test_right_answers_that_are_no_molecules(logos_here: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:
+    """A binding site and a native sequence come with their rows; what they are worth is no top-k. A site that is not in its
+    protein is said, and so is a row that no answer is long enough for."""
+    sites = tmp_path / "sites.jsonl"
+    sites.write_text(
+        '{"sequence": "MKTAYIAKQR", "pocket": [2, 5]}\n'
+        '{"sequence": "MKTAYIAKQRQISFVK", "groundtruth": "MK<PocketS>T<PocketE>AYIAKQRQISFVK<ProteinE>"}\n'
+        '{"sequence": "MKTAYIAKQR", "groundtruth": "A:99"}\n' + json.dumps({"sequence": "MKTAYIAKQR" * 30}) + "\n"
+    )
+    asked = ("bench", "accuracy", nano_bf16, "--baseline", nano_bf16, "-n", 2)
+    document = json.loads(logos_here(*asked, "--task", "pocket", "--data", sites).out)
+    figures = document["models"][0]["tasks"]["pocket"]
+    assert figures["rows"] == 4 and figures["rows_with_truth"] == 2 and figures["rows_without_answer"] == 1
+    assert 0 <= figures["residue_precision"]["value"] <= 1 and "top" not in {**figures, **figures["against_baseline"]}
+    truth, cut = sorted(document["left_out"])
+    assert truth.startswith("row 3: its right answer is not valid") and "A:99" in truth
+    assert cut.startswith("row 4: ") and "give --max-tokens" in cut
+
+
 def test_any_language_model_on_plain_text(logos: Callable[..., Run], tiny_gguf: Callable[[str], Path], tmp_path: Path) -> None:
     data = tmp_path / "t.jsonl"
     data.write_text('{"id": "a", "text": "The quick brown fox"}\n{"id": "b", "text": "jumps over the dog"}\n')
@@ -167,13 +216,9 @@ def test_killed_and_resumed(nano_bf16: Path, nano_int4: Path, tmp_path: Path, lo
     whole = json.loads(logos(*asked).out)
     out = tmp_path / "loss.json"
     partial = tmp_path / "loss.json.partial"
-    command = [sys.executable, "-m", "logos_cli", *asked, "-o", str(out)]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (not partial.exists() or partial.read_bytes().count(b"\n") < 20):
-        time.sleep(0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    with running(*asked, "-o", out, stderr=subprocess.DEVNULL) as child:
+        wait_until(lambda: lines_in(partial) >= 20, child)
+        child.kill()
     kept = partial.read_bytes().count(b"\n")
     assert kept >= 20 and not out.exists()
     assert logos(*asked, "-o", out).code == 1  # not without being asked to

@@ -6,17 +6,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import Run
+from processes import AT_ONCE, lines_in, running, wait_until
 from schemas import check_schema
 
 from logos_cli.benchmarks.latency.latency import WorkerError, run_round
 from logos_cli.benchmarks.latency.settings import LatencySettings
+from logos_cli.commands.bench.latency import task_rows
+from logos_cli.rows.row import Reading
+from logos_cli.tasks.table import TASKS
 
 QUICK = ("-r", "2", "-b", "1,8", "--prompt", "16", "--new", "4", "-n", "2", "--max-tokens", "4")
 
@@ -58,24 +61,52 @@ def test_tasks_without_rows_and_rows_of_the_user(logos: Callable[..., Run], tmp_
     assert found["models"][0]["task"]["rows"] == 1 and len(found["settings"]["rows"]) == 1
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_a_protein_and_its_pocket_reach_the_worker(logos_here: Callable[..., Run]) -> None:
+    asked = (*QUICK, "-r", "1", "--task", "ligand", "--data", EXAMPLES / "4cup.cif.gz", "--pocket-from", "ZYB")
+    found = logos_here("bench", "latency", "nano", *asked)
+    assert found.code == 0, found.err
+    (row,) = json.loads(found.out)["settings"]["rows"]
+    assert row["kind"] == "sequence" and len(row["pocket"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("ligand", '{"sequence": "MKTAYIAKQR", "pocket": [2, 5], "ligand": "CCO"}'),
+        ("material", '{"metal": "[Cu][Cu]", "linkers": ["O=C(O)c1ccc(C(=O)O)cc1"]}'),
+        ("react", '{"product": "CC(=O)NC", "reactants": ["CC(=O)O", "CN"]}'),
+        ("ligand", '{"schema": 1, "row": 0, "id": "p", "task": "pocket", "input": "MKTAY", "answer": [2, 5], "valid": true}'),
+    ],
+)  # fmt: skip
+def test_a_row_survives_the_way_to_the_worker(tmp_path: Path, task: str, line: str) -> None:
+    """Through JSON, with all that its prompt is made of."""
+    (tmp_path / "r.jsonl").write_text(line + "\n")
+    reading = Reading(TASKS[task].wants, side=TASKS[task].side)
+    (row,) = task_rows(str(tmp_path / "r.jsonl"), 1, reading, TASKS[task])
+    sent = json.loads(json.dumps(LatencySettings(task=task, rows=(row,)).to_dict()))
+    (back,) = LatencySettings.from_dict(sent).rows
+    assert back == replace(row, truth=None, columns=back.columns) and TASKS[task].prompt(back) == TASKS[task].prompt(row)
+
+
 def test_an_interrupted_run_goes_on(logos: Callable[..., Run], tmp_path: Path) -> None:
     """With its first round in the journal, changed so that it is known again, only the second is measured."""
     out = tmp_path / "l.json"
     partial = tmp_path / "l.json.partial"
-    command = [sys.executable, "-m", "logos_cli", "bench", "latency", "nano", *QUICK, "-o", str(out)]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (not partial.exists() or partial.read_bytes().count(b"\n") < 2):
-        time.sleep(0.02)
-    os.killpg(child.pid, signal.SIGINT)
-    assert child.wait(20) == 130
+    command = ["bench", "latency", "nano", *QUICK, "-o", str(out)]
+    with running(*command, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+        wait_until(lambda: lines_in(partial) >= 2, child)
+        os.killpg(child.pid, signal.SIGINT)
+        assert child.wait(AT_ONCE) == 130
     head, first = partial.read_text().splitlines()[:2]
     round_one = json.loads(first)
     round_one["value"]["load_s"] = 123.0
     partial.write_text(f"{head}\n{json.dumps(round_one)}\n")
-    assert logos(*command[3:], "--resume").code == 0
+    assert logos(*command, "--resume").code == 0
     assert [one["load_s"] == 123.0 for one in json.loads(out.read_text())["models"][0]["rounds"]] == [True, False]
-    assert "is complete" in logos(*command[3:], "--resume").err
+    assert "is complete" in logos(*command, "--resume").err
 
 
 def test_what_a_round_says_is_passed_on(logos: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:

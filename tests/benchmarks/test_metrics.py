@@ -15,12 +15,20 @@ from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.DataStructs import TanimotoSimilarity
 
-from logos_cli.benchmarks.metrics.metrics import by_row, matches, task_metrics
+from logos_cli.benchmarks.metrics import metrics
 from logos_cli.benchmarks.metrics.molecules import internal_diversity, wasserstein
-from logos_cli.benchmarks.metrics.truths import parse_truth
+from logos_cli.benchmarks.metrics.row_answers import by_row, matches
+from logos_cli.benchmarks.metrics.task_figures import TaskFigures
 from logos_cli.commands.evaluate import shown
 from logos_cli.records.record import Record
 from logos_cli.tasks.table import TASKS
+
+
+def task_metrics(records: list[Record], *arguments: Any, **options: Any) -> dict[str, Any]:
+    """Figures as a document has them, which is as they are read back."""
+    figures = metrics.task_metrics(records, *arguments, **options)
+    assert TaskFigures.from_dict(figures.to_dict()) == figures
+    return figures.to_dict()
 
 
 def answer(row: int, sample: int, *smiles: str, logprob: float = -1.0, task: str = "retro") -> Record:
@@ -90,9 +98,9 @@ def reached(value: Any) -> list[Any]:
 
 def test_novelty_and_uniqueness_by_hand() -> None:
     records = [answer(0, i, s, task="molecule") for i, s in enumerate(("CCO", "CCO", "CCN", "CCC"))]
-    found = task_metrics(records, novel_against=frozenset({"CCN"}))
+    found = task_metrics(records, known=frozenset({"CCN"}))
     assert found["uniqueness"]["value"] == 3 / 4 and found["novelty"]["value"] == pytest.approx(2 / 3)
-    assert "novelty" not in task_metrics(RECORDS, novel_against=frozenset({"CCN"}))  # of molecules, not of reactant sets
+    assert "novelty" not in task_metrics(RECORDS, known=frozenset({"CCN"}))  # of molecules, not of reactant sets
     prints = [
         rdFingerprintGenerator.GetMorganGenerator(radius=2).GetFingerprint(Chem.MolFromSmiles(s)) for s in ("CCO", "CCN", "CCC")
     ]
@@ -115,8 +123,8 @@ def test_wasserstein_by_hand() -> None:
     ],
 )  # fmt: skip
 def test_every_way_to_say_what_is_right(value: object) -> None:
-    assert parse_truth(value, "retro") == ("CCO", "N")
-    assert parse_truth("not a molecule", "retro") is None and parse_truth(None, "retro") is None
+    assert TASKS["retro"].truth(value) == ("CCO", "N")
+    assert TASKS["retro"].truth("not a molecule") is None and TASKS["retro"].truth(None) is None
 
 
 def test_evaluate(logos: Callable[..., Run], tmp_path: Path) -> None:

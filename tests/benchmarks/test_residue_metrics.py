@@ -11,11 +11,12 @@ import pytest
 
 from logos_cli.benchmarks.metrics.evaluation import evaluate_records
 from logos_cli.benchmarks.metrics.metrics import task_metrics
-from logos_cli.benchmarks.metrics.residue_metrics import pocket_scores, recovered, text_vnu
+from logos_cli.benchmarks.metrics.residue_metrics import pocket_scores, recovered
 from logos_cli.benchmarks.metrics.truth_file import read_truth_file
-from logos_cli.benchmarks.metrics.truths import parse_any, read_known
+from logos_cli.benchmarks.metrics.truths import read_answers
 from logos_cli.errors import InputError
 from logos_cli.records.record import Record
+from logos_cli.tasks.table import TASKS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -39,7 +40,7 @@ def test_pockets_over_proteins() -> None:
         record("pocket", [5], row=1), Record(2, "2", "pocket", "MKT", "m", error="x"),
     ]  # fmt: skip
     truths = {0: frozenset([1, 2, 3, 4]), 1: frozenset([5]), 2: frozenset([1])}
-    found = task_metrics(records, truths)
+    found = task_metrics(records, truths).to_dict()
     assert found["residue_precision"]["value"] == pytest.approx(((2 / 3 + 0) / 2 + 1 + 0) / 3)
     assert found["residue_recall"]["value"] == pytest.approx((0.25 + 1 + 0) / 3)
     assert found["chance_precision"]["value"] == pytest.approx((0.4 + 0.1 + 1 / 3) / 3)
@@ -51,7 +52,7 @@ def test_merged_pockets() -> None:
         record("pocket", [1], rank=1, count=3, frequency=[0.0] * 10, samples=4, faithful=3),
         Record(1, "1", "pocket", "MKT", "m", error="no sample", samples=4, faithful=0),
     ]
-    found = task_metrics(merged, {0: frozenset([1]), 1: frozenset([2])})
+    found = task_metrics(merged, {0: frozenset([1]), 1: frozenset([2])}).to_dict()
     assert found["faithful"]["value"] == 3 / 8 and found["proteins_never_repeated"] == 1
     assert found["residue_precision"]["value"] == 0.5 and "validity" not in found
 
@@ -67,39 +68,42 @@ def test_merged_pockets() -> None:
     ],
 )  # fmt: skip
 def test_right_binding_sites(value: Any, places: set[int] | None) -> None:
-    assert parse_any(value, "pocket") == (frozenset(places) if places else None)
+    assert TASKS["pocket"].truth(value) == (frozenset(places) if places else None)
 
 
 def test_recovery() -> None:
     assert recovered("EVQLLE", "EVQLVE", "EVQ") == pytest.approx(2 / 3)
     assert recovered("EVQ", "EVQLVE", "EVQ") == 0 and recovered("EVQ", "EVQ", "EVQ") is None
     records = [record("antibody", "EVQLLE", given="EVQ"), record("antibody", None, sample=1, valid=False, given="EVQ")]
-    found = task_metrics(records, {0: "EVQLVE"}, frozenset(["EVQLVE"]))
+    found = task_metrics(records, {0: "EVQLVE"}, frozenset(["EVQLVE"])).to_dict()
     assert found["recovery"]["value"] == pytest.approx(1 / 3) and found["novelty"]["value"] == 1
 
 
 def test_truths_and_known_ones_from_files(tmp_path: Path) -> None:
-    truths = [line.answer for line in read_truth_file(EXAMPLES / "antibody.fasta", "antibody").lines]
+    truths = [line.answer for line in read_truth_file(EXAMPLES / "antibody.fasta", TASKS["antibody"]).lines]
     assert truths[0].startswith("EVQLVESGG") and len(truths) == 2
-    assert read_known(EXAMPLES / "antibody.fasta", "antibody") == frozenset(truths)
-    known = read_known(EXAMPLES / "mofs.jsonl", "material")
+    assert read_answers(EXAMPLES / "antibody.fasta", TASKS["antibody"]) == frozenset(truths)
+    known = read_answers(EXAMPLES / "mofs.jsonl", TASKS["material"])
     assert "[Cu][Cu].O=C([O-])c1cc(C(=O)[O-])cc(C(=O)[O-])c1" in known and len(known) == 2
     (tmp_path / "none.jsonl").write_text('{"metal": "(((", "linkers": ["C"]}\n')
     with pytest.raises(InputError, match="no valid material"):
-        read_known(tmp_path / "none.jsonl", "material")
+        read_answers(tmp_path / "none.jsonl", TASKS["material"])
 
 
 def test_text_vnu(tmp_path: Path) -> None:
-    known = frozenset(["a"])
-    found = text_vnu(["a", "b", "b", "c", None], known)
-    assert found["text_vnu"] is not None and (found["text_vnu"].value, found["text_vnu"].n) == (2 / 5, 5)
-    assert found["text_valid_unique"] is not None and found["text_valid_unique"].value == 3 / 5
-    assert "text_vnu" not in text_vnu(["a"], None), "without known materials nothing is novel"
+    names = ["[Zn]", "[Cu]", "[Cu]", "[Co]", None]
+    answers = [
+        record("material", name and {"metal": name, "linkers": ["C"]}, sample=i, valid=bool(name))
+        for i, name in enumerate(names)
+    ]
+    found = task_metrics(answers, known=frozenset(["[Zn].C"])).to_dict()
+    assert (found["text_vnu"]["value"], found["text_vnu"]["n"]) == (2 / 5, 5) and found["text_valid_unique"]["value"] == 3 / 5
+    assert "text_vnu" not in task_metrics(answers).to_dict(), "without known materials nothing is novel"
     first = json.loads((EXAMPLES / "mofs.jsonl").read_text().splitlines()[0])
     records = [
         record("material", {"metal": m, "linkers": first["linkers"]}, sample=i) for i, m in enumerate([first["metal"], "[Zn]"])
     ]
-    assert evaluate_records(records, None, EXAMPLES / "mofs.jsonl")["material"]["text_vnu"]["value"] == 0.5
+    assert evaluate_records(records, None, EXAMPLES / "mofs.jsonl")["material"].to_dict()["text_vnu"]["value"] == 0.5
 
 
 def test_ligands_against_the_known_one() -> None:
@@ -107,6 +111,6 @@ def test_ligands_against_the_known_one() -> None:
         record("ligand", "CCO", truth="OCC"), record("ligand", "CCN", sample=1, truth="OCC"),
         record("ligand", "x", sample=2, valid=False, truth="OCC"),
     ]  # fmt: skip
-    found = evaluate_records(records, None, None)["ligand"]
+    found = evaluate_records(records, None, None)["ligand"].to_dict()
     assert found["similarity_best"]["value"] == 1 and 1 / 3 < found["similarity_mean"]["value"] < 1
     assert found["top"]["1"]["value"] == 1 and found["validity"]["value"] == pytest.approx(2 / 3)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from logos_cli.benchmarks.metrics.truths import read_known
+from logos_cli.benchmarks.metrics.truths import read_answers
 from logos_cli.chemistry.grammar import RowError
 from logos_cli.chemistry.mofid import building_blocks, is_mofid, organic
-from logos_cli.pipeline.score_records import task_for
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
-from logos_cli.tasks.table import TASKS
+from logos_cli.tasks.table import TASKS, task_for
 
 BDC, ZN4O = "[O-]C(=O)c1ccc(cc1)C(=O)[O-]", "[Zn][O]([Zn])([Zn])[Zn]"
 MATERIAL = TASKS["material"]
@@ -62,12 +61,12 @@ def test_mofids_and_qmof_are_read_by_every_command(tmp_path: Path) -> None:
     assert len(found) == 3
     for row in found:
         assert MATERIAL.prompt(row).text == f"<MaterialS><MetalS>{ZN4O}<MetalE>"
-        assert MATERIAL.known(row) == (
-            "<MaterialS>", f"<MetalS>{ZN4O}<MetalE><MoleculeS>{BDC}<MoleculeE><MaterialE>",
-        )  # fmt: skip
+        example = MATERIAL.example(row)
+        assert example and example.prompt.text == "<MaterialS>"
+        assert example.text == f"<MetalS>{ZN4O}<MetalE><MoleculeS>{BDC}<MoleculeE><MaterialE>"
     assert [task_for(row).name for row in found[:2]] == ["material", "material"]
-    known = read_known(tmp_path / "mofid.smi", "material")
-    assert known == read_known(tmp_path / "qmof.csv", "material") and len(known) == 1
+    known = read_answers(tmp_path / "mofid.smi", MATERIAL)
+    assert known == read_answers(tmp_path / "qmof.csv", MATERIAL) and len(known) == 1
 
 
 def test_a_linker_that_holds_a_metal_is_what_qmof_says() -> None:
@@ -80,10 +79,11 @@ def test_a_linker_that_holds_a_metal_is_what_qmof_says() -> None:
 def test_a_node_is_no_linker() -> None:
     with pytest.raises(RowError, match="no metal in"):
         MATERIAL.prompt(Row(0, "x", BDC))
-    for asked in (MATERIAL.prompt, MATERIAL.known):
+    for asked in (MATERIAL.prompt, MATERIAL.example):
         with pytest.raises(RowError, match="a part of the node is organic"):
             asked(Row(0, "x", material=(f"[Zn].{BDC}", ("CO",))))
-    assert MATERIAL.known(Row(0, "x", "[Zn]")) is None and MATERIAL.prompt(Row(0, "x", "[Zn]")).shown == "[Zn]"
+    example = MATERIAL.example(Row(0, "x", "[Zn]"))
+    assert example and example.text is None and MATERIAL.prompt(Row(0, "x", "[Zn]")).shown == "[Zn]"
     assert MATERIAL.prompt(Row(0, "x", value="")).text == "<MaterialS>"
 
 

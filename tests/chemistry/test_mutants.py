@@ -148,7 +148,7 @@ def test_a_structures_own_numbers(spec: str, name: str, place: int) -> None:
     ("spec", "reason"),
     [
         ("I16V", "residue 16 may be A:16 or B:16; name the chain"),
-        ("S177A", "residue 177 is not in this structure's sequence"),
+        ("S177A", "residue 177 is not in this sequence"),
         ("D195A", "residue 195, place 6 is S, not D"), ("C:I16V", "which has A:16 to A:195, B:16 to B:16"),
     ],
 )  # fmt: skip

@@ -6,13 +6,13 @@ import gzip
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import Run
+from processes import lines_in, running, wait_until
 
 from logos_cli.chemistry.residues import STANDARD
 from logos_cli.chemistry.smiles import canonical, lenient, written
@@ -231,11 +231,8 @@ def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:
     options = ("-m", "nano", "--top", "1", "-n", "4")
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     assert logos_here("generate", "pocket", rows, *options, "-o", whole).code == 0
-    command = [sys.executable, "-m", "logos_cli", "generate", "pocket", str(rows), *options, "-o", str(cut)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        partial = tmp_path / "cut.jsonl.partial"
-        while running.poll() is None and not (partial.exists() and partial.read_text().count("\n") >= 2):
-            pass
-        running.kill()
+    with running("generate", "pocket", rows, *options, "-o", cut, stderr=subprocess.DEVNULL) as child:
+        wait_until(lambda: lines_in(tmp_path / "cut.jsonl.partial") >= 2, child)
+        child.kill()
     assert logos_here("generate", "pocket", rows, *options, "-o", cut, "--resume").code == 0
     assert cut.read_bytes() == whole.read_bytes()

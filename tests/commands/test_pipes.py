@@ -7,25 +7,35 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+import processes
 import pytest
 from builders import Run
+from processes import AT_ONCE, PATIENCE, running, wait_until
 
-LOGOS = f"{sys.executable} -m logos_cli"
+LOGOS = " ".join(processes.LOGOS)
 DRUGS = Path(__file__).parents[2] / "examples" / "drugs.smi"
 FAST = ["--temperature", "1", "--max-tokens", "40"]
 
 
 def shell(script: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = ["bash", "-o", "pipefail", "-c", script.replace("logos ", f"{LOGOS} ")]
+    found = {**os.environ, **env}
     return subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=120, env={**os.environ, **env}, stdin=subprocess.DEVNULL
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE, env=found, stdin=subprocess.DEVNULL
     )
+
+
+def on_a_terminal(script: str) -> subprocess.CompletedProcess[str]:
+    """`script` gives the command a terminal."""
+    command = ["script", "-qec", script, "/dev/null"]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_the_chemists_two_commands(logos: Callable[..., Run], tmp_path: Path) -> None:
@@ -69,73 +79,70 @@ def test_exit_codes(logos: Callable[..., Run], tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_input_is_told(private_cache: Path) -> None:
-    """`script` gives the command a terminal as stdin; it must not wait there."""
-    done = subprocess.run(
-        ["script", "-qec", f"{LOGOS} generate retro", "/dev/null"], check=False, capture_output=True, text=True, timeout=30
-    )
+    """It must not wait there."""
+    done = on_a_terminal(f"{LOGOS} generate retro")
     assert done.returncode == 2 and "give INPUT" in done.stdout
 
 
 def test_a_terminal_shows_progress_and_the_file_gets_the_records(private_cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
-    script = f"{LOGOS} generate retro {DRUGS} -n 3 > {out}"
-    done = subprocess.run(["script", "-qec", script, "/dev/null"], check=False, capture_output=True, text=True, timeout=60)
+    done = on_a_terminal(f"{LOGOS} generate retro {DRUGS} -n 3 > {out}")
     assert done.returncode == 0 and "39 rows" in done.stdout and '"schema"' not in done.stdout
     assert len(out.read_text().splitlines()) == 3 * 39
 
 
+@contextmanager
+def asked(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
+    """A command, what it reads and what it writes; killed if it keeps its answers to itself."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(*arguments, **pipes) as child:
+        watchdog = threading.Timer(PATIENCE, child.kill)
+        watchdog.start()
+        try:
+            assert child.stdin and child.stdout
+            yield child, child.stdin, child.stdout
+        finally:
+            watchdog.cancel()
+
+
 def test_failed_rows_leave_at_once(private_cache: Path) -> None:
     """They must not wait for an answer that may come much later, but for the four lines that decide on the format."""
-    command = [*LOGOS.split(), "generate", "retro"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert child.stdin and child.stdout
-    watchdog = threading.Timer(60, child.kill)
-    watchdog.start()
-    child.stdin.write("xx\nyy\nzz\nxyz\n")
-    child.stdin.flush()
-    assert [json.loads(child.stdout.readline())["row"] for _ in range(3)] == [0, 1, 2]
-    child.stdin.write("CCO\n")
-    child.stdin.close()
-    assert json.loads(child.stdout.readline())["row"] == 3
-    assert child.wait(timeout=20) == 0
-    watchdog.cancel()
-    child.stdout.close()
+    with asked("generate", "retro") as (child, question, answer):
+        question.write("xx\nyy\nzz\nxyz\n")
+        question.flush()
+        assert [json.loads(answer.readline())["row"] for _ in range(3)] == [0, 1, 2]
+        question.write("CCO\n")
+        question.close()
+        assert json.loads(answer.readline())["row"] == 3
+        assert child.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("samples", ["1", "3"])
 def test_a_coprocess_gets_its_answer_before_it_asks_again(private_cache: Path, samples: str) -> None:
-    command = [*LOGOS.split(), "generate", "retro", "-n", samples, "--top", "1"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert child.stdin and child.stdout
-    watchdog = threading.Timer(60, child.kill)
-    watchdog.start()
-    for row, smiles in enumerate(("CCO", "xx", "CCN")):
-        child.stdin.write(smiles + "\n")
-        child.stdin.flush()
-        assert json.loads(child.stdout.readline())["row"] == row
-    child.stdin.close()
-    assert child.wait(timeout=20) == 0 and child.stdout.read() == ""
-    watchdog.cancel()
-    child.stdout.close()
+    with asked("generate", "retro", "-n", samples, "--top", "1") as (child, question, answer):
+        for row, smiles in enumerate(("CCO", "xx", "CCN")):
+            question.write(smiles + "\n")
+            question.flush()
+            assert json.loads(answer.readline())["row"] == row
+        question.close()
+        assert child.wait(PATIENCE) == 0 and answer.read() == ""
 
 
 def test_ctrl_c_while_it_waits_for_a_pipe(private_cache: Path) -> None:
-    command = [*LOGOS.split(), "generate", "retro", "-n", "2"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdin and child.stdout and child.stderr
-    child.stdin.write("CCO\n")
-    child.stdin.flush()
-    assert json.loads(child.stdout.readline())["row"] == 0
-    child.send_signal(signal.SIGINT)
-    assert child.wait(timeout=10) == 130
-    assert child.stderr.read().splitlines()[-1] == "logos: interrupted"
-    for stream in (child.stdin, child.stdout, child.stderr):
-        stream.close()
+    with asked("generate", "retro", "-n", "2") as (child, question, answer):
+        question.write("CCO\n")
+        question.flush()
+        assert json.loads(answer.readline())["row"] == 0
+        child.send_signal(signal.SIGINT)
+        assert child.wait(AT_ONCE) == 130
+        assert child.stderr and child.stderr.read().splitlines()[-1] == "logos: interrupted"
 
 
-def test_odd_characters_and_outputs(logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_characters_and_outputs(
+    logos: Callable[..., Run], logos_started: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    found = logos("generate", "retro", stdin='{"id": "\\ud800 café", "smiles": "CCO"}\n')
+    found = logos_started("generate", "retro", stdin='{"id": "\\ud800 café", "smiles": "CCO"}\n')
     assert found.code == 0 and found.lines[0]["id"] == "\ud800 café"
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -150,16 +157,13 @@ def test_odd_characters_and_outputs(logos: Callable[..., Run], tmp_path: Path, m
 
 
 def test_a_killed_quantization_leaves_no_child(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
-    command = [*LOGOS.split(), "quantize", str(nano_bf16), "-o", str(tmp_path / "q.gguf"), "--type", "iq4_xs", "--threads", "1"]
-    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.iterdir()) and parent.poll() is None:
-        time.sleep(0.005)
-    parent.terminate()
-    assert parent.wait(timeout=20) == 143
-    time.sleep(0.3)
+    slow = ("--type", "iq4_xs", "--threads", "1")
+    with running("quantize", nano_bf16, "-o", tmp_path / "q.gguf", *slow, stderr=subprocess.DEVNULL) as parent:
+        wait_until(lambda: list(tmp_path.iterdir()), parent)
+        parent.terminate()
+        assert parent.wait(AT_ONCE) == 143
+    wait_until(lambda: subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True).stdout == b"")
     assert list(tmp_path.iterdir()) == []
-    running = subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True, text=True)
-    assert running.stdout == ""
 
 
 def test_a_closed_pipe_ends_with_141(private_cache: Path) -> None:
@@ -250,16 +254,13 @@ def test_kill_and_resume_lose_nothing(logos: Callable[..., Run], tmp_path: Path,
     rng = random.Random(len(more))
     kills = 0
     for _ in range(6):
-        child = subprocess.Popen([*LOGOS.split(), *arguments, str(out), "--resume"], stderr=subprocess.DEVNULL)
-        # Wait for a few records more than there were, then kill in the middle of the work.
-        partial, before = out.with_name("o.jsonl.partial"), size(out)
-        while child.poll() is None and (not partial.exists() or size(out) < before + 3000):
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.1)
-        if child.poll() is None:
-            child.send_signal(signal.SIGKILL)
-            kills += 1
-        child.wait()
+        before = size(out)
+        with running(*arguments, out, "--resume", stderr=subprocess.DEVNULL) as child:
+            # Wait for a few records more than there were, then kill in the middle of the work.
+            wait_until(lambda: size(out) >= before + 3000, child)  # noqa: B023
+            time.sleep(rng.random() * 0.1)
+            kills += child.poll() is None
+            child.kill()
     assert kills >= 2
     assert logos(*arguments, out, "--resume").code == 0
     assert out.read_text() == (tmp_path / "whole.jsonl").read_text()

@@ -12,12 +12,12 @@ from pictures import FRAME, KINDS, LINE, PROTEIN, Seen, record, scan, score, wor
 
 from logos_cli.drawing.canvas import fitted, measured, wrapped
 from logos_cli.drawing.draw import draw_records
-from logos_cli.drawing.entries import read_entries
 from logos_cli.drawing.groups import choose, sheet_of
+from logos_cli.drawing.molecule_line import TALLEST
 from logos_cli.drawing.molecules import Undrawn, picture
 from logos_cli.drawing.scan import changes_of
-from logos_cli.drawing.schemes import TALLEST
 from logos_cli.drawing.sheet import HeatMap, Molecule, Residues, shade
+from logos_cli.drawing.stored_record import read_stored
 from logos_cli.records.record import Ending
 
 HOSTILE = ["<&>\"'id]]>", "</title><script>alert(1)</script>", "a\u0000b\ud800c\u202ed\n\te", "漢字 αβγ", "x" * 5000]
@@ -60,11 +60,11 @@ def test_an_answer_of_another_shape_is_shown(task: str, tmp_path: Path) -> None:
 
 def test_where_a_pocket_is(tmp_path: Path) -> None:
     source = write(tmp_path / "r.jsonl", [record("pocket", [3, 4, 999], input=PROTEIN)])
-    sheet = sheet_of(read_entries(str(source), Ending()), "t", 4)
+    sheet = sheet_of(read_stored(str(source), Ending()), "t", 4)
     (sequence,) = [part for part in sheet.groups[0].cards[0].parts if isinstance(part, Residues)]
     assert sequence.letters == PROTEIN and sorted(sequence.marks) == [3, 4]
     merged = record("pocket", [4], input=PROTEIN, sample=None, frequency=[0, 0.25, 0, 1.0])
-    (other,) = sheet_of(read_entries(str(write(tmp_path / "m.jsonl", [merged])), Ending()), "t", 4).groups
+    (other,) = sheet_of(read_stored(str(write(tmp_path / "m.jsonl", [merged])), Ending()), "t", 4).groups
     (sequence,) = [part for part in other.cards[0].parts if isinstance(part, Residues)]
     assert [(at, mark.title[:6], mark.strong) for at, mark in sequence.marks.items()] == [
         (2, "E2: 25", False),
@@ -81,9 +81,9 @@ def test_where_a_pocket_is(tmp_path: Path) -> None:
 
 def test_a_scan_is_one_card_with_a_heat_map(tmp_path: Path) -> None:
     source = str(write(tmp_path / "r.jsonl", scan()))
-    chosen = choose(read_entries(source, Ending()), limit=1, valid_only=False)
-    assert len(chosen.entries) == 13 and not chosen.over
-    (group,) = sheet_of(chosen.entries, "t", 4).groups
+    chosen = choose(read_stored(source, Ending()), limit=1, valid_only=False)
+    assert len(chosen.records) == 13 and not chosen.over
+    (group,) = sheet_of(chosen.records, "t", 4).groups
     (card,) = group.cards
     (heat,) = [part for part in card.parts if isinstance(part, HeatMap)]
     assert heat.positions == ((3, "A"), (4, "S")) and len(heat.fills) == 11
@@ -93,7 +93,7 @@ def test_a_scan_is_one_card_with_a_heat_map(tmp_path: Path) -> None:
     assert int(better[5:], 16) > int(better[1:3], 16) and int(worse[5:], 16) < int(worse[1:3], 16)
     # Where input is the mutant itself, the wild type is the sequence before the change.
     mutated = PROTEIN[:2] + "W" + PROTEIN[3:]
-    (other,) = sheet_of(read_entries(str(write(tmp_path / "m.jsonl", [score(mutated, "A3W", -1.0)])), Ending()), "t", 4).groups
+    (other,) = sheet_of(read_stored(str(write(tmp_path / "m.jsonl", [score(mutated, "A3W", -1.0)])), Ending()), "t", 4).groups
     assert next(part.letters for part in other.cards[0].parts if isinstance(part, Residues)) == PROTEIN
     assert changes_of("A23V+K45R") == ((23, "A", "V"), (45, "K", "R")) and changes_of("A23V+") == ()
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE, running
 
 from logos_cli.engines.engine import Engine, Request
 from logos_cli.engines.llamacpp.devices import gpus
@@ -117,33 +118,35 @@ def test_a_card_that_is_not_there(nano_in: Callable[[str], Path], open_model: An
         open_model(nano_in("q4_k_m"), device="cuda:99")
 
 
-def started(path: Path, tmp_path: Path, count: int) -> subprocess.Popen[str]:
+def started(path: Path, tmp_path: Path, count: int) -> AbstractContextManager[subprocess.Popen[str]]:
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"text": prompt}) + "\n" for prompt in PROMPTS * count))
-    command = [sys.executable, "-m", "logos_cli", "generate", "raw", str(rows), "-m", str(path), "--device", "cuda"]
-    command += ["-n", "64", "--max-tokens", "500", "--temperature", "3"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    drawn = ("-n", "64", "--max-tokens", "500", "--temperature", "3")
+    return running(
+        "generate", "raw", rows, "-m", path, "--device", "cuda", *drawn, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 @pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_a_run_within_a_second(
     sent: signal.Signals, status: int, nano_in: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    child = started(nano_in("q4_k_m"), tmp_path, 500)
-    assert child.stdout
-    child.stdout.readline()
-    began = time.monotonic()
-    child.send_signal(sent)
-    _, err = child.communicate(timeout=30)
-    assert (child.returncode, "Traceback" in err) == (status, False)
-    assert time.monotonic() - began < 1.5  # a second, and the process's own end
+    with started(nano_in("q4_k_m"), tmp_path, 500) as child:
+        assert child.stdout
+        child.stdout.readline()
+        began = time.monotonic()
+        child.send_signal(sent)
+        _, err = child.communicate(timeout=PATIENCE)
+        assert (child.returncode, "Traceback" in err) == (status, False)
+        assert time.monotonic() - began < 1.5  # a second, and the process's own end
 
 
 def test_two_processes_share_a_card(nano_in: Callable[[str], Path], tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
-    children = [started(nano_in("q4_k_m"), folder, 1) for folder in folders]
-    outputs = [child.communicate(timeout=120)[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0]
+    with ExitStack() as stack:
+        children = [stack.enter_context(started(nano_in("q4_k_m"), folder, 1)) for folder in folders]
+        outputs = [child.communicate(timeout=PATIENCE)[0] for child in children]
+        assert [child.returncode for child in children] == [0, 0]
     assert outputs[0] == outputs[1] != ""

@@ -1,61 +1,95 @@
-"""Properties and similarity: RDKit's values, on valid answers only."""
+"""What --scheme and --similar-to known add to records, as JSON lines and as csv, and read back."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from builders import Run
+from schemas import check_records
 
-from logos_cli.chemistry.properties import PROPERTIES, names_of, parsed, properties_of
-from logos_cli.errors import InputError, UsageError
-from logos_cli.pipeline.annotation import Annotation, References
-from logos_cli.records.record import Formatter, Record
+from logos_cli.chemistry.antibody import numbering
+from logos_cli.pipeline.annotation import Annotation
+from logos_cli.records.record import Record, read_records
 
-ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def record(smiles: str, valid: bool = True) -> Record:
-    return Record(0, "a", "molecule", "", "m", sample=0, answer=smiles, valid=valid, smiles=smiles)
+Logos = Callable[..., Run]
+H = "EVQLVESGGGLVQPGGSLRLSCAASGFNIKDTYIHWVRQAPGKGLEWVARIYPTNGYTRYADSVKGRFTISADTSKNTAYLQMNSLRAEDTAVYYCSRWGGDGFYAMDYWGQGTLVTVSS"
+L = "DIQMTQSPSSLSASVGDRVTITCRASQDVNTAVAWYQQKPGKAPKLLIYSASFLYSGVPSRFSGSRSGTDFTLTISSLQPEDFATYYCQQHYTTPPTFGQGTKVEIK"
 
 
-def test_values_of_aspirin() -> None:
-    """As PubChem (CID 2244) states them, but for logP, QED and SA, which are models; these as RDKit's papers' code gives."""
-    found = properties_of(parsed(ASPIRIN), tuple(PROPERTIES))
-    assert found["mw"] == pytest.approx(180.16, abs=0.01) and found["tpsa"] == pytest.approx(63.6, abs=0.05)
-    assert (found["hbd"], found["hba"]) == (1, 3) and found["rotb"] in (2, 3)
-    assert found["logp"] == pytest.approx(1.31, abs=0.01) and found["qed"] == pytest.approx(0.55, abs=0.01)
-    assert found["sa"] is not None and 1 < found["sa"] < 2.5
-    hard = properties_of(parsed("O=C1O[C@@H]2CC[C@]3(C)C1[C@@]23C4CC5CC(O4)C5"), ("sa",))
-    assert hard["sa"] is not None and hard["sa"] > 4 > found["sa"]
+def test_numbers_of_answers(nano_bf16: Path, logos_here: Logos, tmp_path: Path) -> None:
+    rows = tmp_path / "pairs.csv"
+    rows.write_text(f"name,heavy,light\nt,{H[:95]},{L[:86]}\n")
+    asked = ["generate", "antibody", rows, "-m", nano_bf16, "--scheme", "kabat", "-n", "2", "--threads", "1"]
+    found = logos_here(*asked)
+    check_records(found.lines, "answer")
+    assert [line["id"] for line in found.lines] == ["t/H"] * 2 + ["t/L"] * 2
+    for line in found.lines:
+        if line["valid"]:
+            assert line["numbering"] == numbering(line["answer"], "kabat")
+        else:
+            assert "numbering" not in line
+    assert any(line["valid"] for line in found.lines)
+    table = tmp_path / "out.csv"
+    logos_here(*asked, "--format", "csv", "-o", table)
+    cells = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert [json.loads(one["numbering"]) if one["numbering"] else None for one in cells] == [
+        line.get("numbering") for line in found.lines
+    ]
+    assert [one.numbering for one in read_records(table)] == [line.get("numbering") for line in found.lines]
 
 
-def test_names() -> None:
-    assert names_of("mw, LogP,mw") == ("mw", "logp") and names_of("") == ()
-    with pytest.raises(UsageError, match="no property 'weight'; there are: mw, logp, qed, tpsa, sa, rotb, hbd, hba"):
-        names_of("weight")
+def test_numbers_of_scores_in_csv(nano_bf16: Path, logos_here: Logos) -> None:
+    asked = ["score", "-", "-m", nano_bf16, "--task", "antibody", "--format", "csv", "--threads", "1"]
+    found = logos_here(*asked, "--scheme", "imgt", "--mutants", "H:S97A,L:Q27E", stdin=f">s\n{H}GGGGSGGGGSGGGGS{L}\n")
+    cells = list(csv.DictReader(io.StringIO(found.out)))
+    assert [(one["id"], one["mutant"], one["error"]) for one in cells] == [
+        ("s/H", "", ""), ("s/H", "S97A", ""), ("s/L", "", ""),
+        ("s/L", "L:Q27E", "residue L:27 is not in this sequence, which has L:136 to L:242"),
+    ]  # fmt: skip
+    assert json.loads(cells[0]["numbering"]) == numbering(H, "imgt") and cells[1]["numbering"] == ""
+    assert json.loads(cells[2]["numbering"])["domains"][0]["CDR3"] == "QQHYTTPPT"
+    plain = logos_here(*asked, stdin=f">h\n{H}\n")
+    assert "numbering" not in plain.out.splitlines()[0]
 
 
-def test_the_nearest_reference() -> None:
-    references = References.read(EXAMPLES / "drugs.smi")
-    assert references.nearest(parsed("O=C(C)Oc1ccccc1C(=O)O")) == {"tanimoto": 1.0, "to": "aspirin"}
-    assert references.nearest(parsed("CC(=O)Oc1ccccc1C(=O)OC"))["to"] == "aspirin"
-    from_sdf = References.read(EXAMPLES / "drugs.sdf")
-    assert from_sdf.nearest(parsed(ASPIRIN)) == {"tanimoto": 1.0, "to": "aspirin"}
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["generate", "protein", "--scheme", "imgt"], "--scheme numbers antibodies, and protein has none"),
+        (["score", "x", "--scheme", "imgt"], "say --task antibody"),
+    ],
+)
+def test_schemes_are_for_antibodies(logos_here: Logos, arguments: list[str], told: str) -> None:
+    found = logos_here(*arguments)
+    assert found.code == 2 and told in found.err
 
 
-def test_a_file_without_molecules(tmp_path: Path) -> None:
-    (tmp_path / "x.smi").write_text("nonsense\n")
-    with pytest.raises(InputError, match="no valid molecule"):
-        References.read(tmp_path / "x.smi")
+def test_similarity_to_the_rows_own_ligand(nano_bf16: Path, logos_here: Logos, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    protein = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ"
+    rows.write_text(f"id,sequence,pocket,ligand\na,{protein},3 5 9,CCOc1ccccc1\nb,{protein},3 5 9,\n")
+    found = logos_here("generate", "ligand", rows, "-m", nano_bf16, "--similar-to", "known", "-n", "4", "--threads", "1")
+    check_records(found.lines, "answer")
+    valid = [line for line in found.lines if line["valid"]]
+    assert {line["id"] for line in valid} == {"a", "b"}
+    assert all((line["similarity"]["to"] == "known") if line["id"] == "a" else "similarity" not in line for line in valid)
 
 
-def test_only_valid_answers_have_them() -> None:
-    annotation = Annotation(("mw", "hbd"), References.read(EXAMPLES / "drugs.smi"))
-    good, bad = annotation.of(record(ASPIRIN)), annotation.of(record("nonsense", valid=False))
-    assert good.props == {"mw": 180.16, "hbd": 1} and good.similarity == {"tanimoto": 1.0, "to": "aspirin"}
-    assert bad.props is None and bad.similarity is None
-    assert Formatter("smi").lines(good) == f"{ASPIRIN}\ta\t1\t1\t180.16\t1\t1.0\taspirin\n"
-    csv = Formatter("csv", wanted=annotation.columns)
-    lines = (csv.lines(bad) + csv.lines(good)).splitlines()
-    assert lines[0].endswith(",mw,hbd,tanimoto,to") and lines[1].endswith(",,,,") and lines[2].endswith(",180.16,1,1.0,aspirin")
+@pytest.mark.parametrize(
+    ("truth", "tanimoto"),
+    [("OCC", 1.0), ("<MoleculeS>CCO<MoleculeE>", 1.0), ("CCO<MoleculeE>", 1.0), ("c1ccccc1", 0.0), (None, None), ("?", None)],
+)
+def test_the_known_ligand_with_and_without_markers(truth: str | None, tanimoto: float | None) -> None:
+    record = Record(0, "x", "ligand", "M", "m", 0, "CCO", valid=True, smiles="CCO", truth=truth)
+    found = Annotation(known=True).of(record).similarity
+    assert (found["tanimoto"] if found else None) == tanimoto
+
+
+def test_what_is_no_antibody_has_no_domains() -> None:
+    record = Record(0, "x", "antibody", "", "m", 0, "MKT", valid=True, smiles="MKT")
+    assert Annotation(scheme="chothia").of(record).numbering == {"scheme": "chothia", "domains": []}

@@ -13,8 +13,8 @@ import pytest
 from builders import Run
 
 from logos_cli.chemistry.grammar import protein
-from logos_cli.pipeline.recorded import again
-from logos_cli.pipeline.scored_text import of_record, of_row
+from logos_cli.pipeline.recorded import rebuilt_prompt
+from logos_cli.pipeline.sequences import text_of_record, text_of_row
 from logos_cli.rows.from_json import json_rows
 from logos_cli.rows.row import Reading, Recorded, Row
 from logos_cli.system.lines import Blank
@@ -102,9 +102,9 @@ def test_the_command_line_wins_over_the_record(logos_here: Logos) -> None:
     assert [one["task"] for one in mutants] == ["antibody"] * 2 and mutants[0]["logprob"] == own["logprob"]
     ligand = Recorded("ligand", "MKT", "CCO<MoleculeE>", "stop", "<ProteinS>MKT<ProteinE><MoleculeS>", {"pocket": [2]})
     wrapped = protein("MKT", (2,)) + "<MoleculeS>"
-    assert of_record(Row(0, "1"), ligand, TASKS["ligand"]).prompt == "<ProteinS>MKT<ProteinE><MoleculeS>"
-    assert of_record(Row(0, "1"), ligand, task_named("ligand", "wrapped")).prompt == wrapped
-    assert again(TASKS["ligand"], "MKT", {"pocket": [2]}).text == wrapped
+    assert text_of_record(Row(0, "1"), ligand, TASKS["ligand"]).prompt == "<ProteinS>MKT<ProteinE><MoleculeS>"
+    assert text_of_record(Row(0, "1"), ligand, task_named("ligand", "wrapped")).prompt == wrapped
+    assert rebuilt_prompt(TASKS["ligand"], "MKT", {"pocket": [2]}).text == wrapped
 
 
 def test_the_end_of_a_record(logos_here: Logos) -> None:
@@ -115,10 +115,10 @@ def test_the_end_of_a_record(logos_here: Logos) -> None:
         ("CC", "length", False),
         ("C", None, False),
     ]:
-        assert of_record(Row(0, "1"), Recorded("molecule", "", text, finish), TASKS["molecule"]).ends == ends
+        assert text_of_record(Row(0, "1"), Recorded("molecule", "", text, finish), TASKS["molecule"]).ends == ends
     for finish, ends in [("stop", True), ("length", False), (None, True)]:
         recorded = Recorded("retro", "CCO", "<MoleculeS>CO<MoleculeE>", finish)
-        assert of_record(Row(0, "1"), recorded, TASKS["retro"]).ends == ends
+        assert text_of_record(Row(0, "1"), recorded, TASKS["retro"]).ends == ends
 
 
 def test_scores_tell_what_was_scored() -> None:
@@ -139,7 +139,7 @@ def test_scores_tell_what_was_scored() -> None:
     }  # fmt: skip
     for task, (line, told) in cases.items():
         (row,) = json_rows("-", iter([(1, line)]), Blank(), Reading("any"))
-        found = of_row(row, TASKS[task]).told
+        found = text_of_row(row, TASKS[task]).fields
         assert {key: found.get(key) for key in told} == told, task
         assert ("answer" in found) == (task not in ("molecule", "protein", "raw"))
 

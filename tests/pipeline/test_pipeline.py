@@ -16,7 +16,7 @@ from logos_cli.engines.llamacpp.engine import LlamaCppEngine
 from logos_cli.engines.sampling import Sampling
 from logos_cli.errors import InputError, TokenizerError
 from logos_cli.models.gguf_header import read_header
-from logos_cli.pipeline.generate_records import Done, Plan, admit, answer_record, generate_records, ranked
+from logos_cli.pipeline.generate_records import Done, GenerationPlan, admit, answer_record, generate_records, ranked
 from logos_cli.records.record import Record
 from logos_cli.rows.row import Row
 from logos_cli.tasks.table import TASKS
@@ -37,7 +37,7 @@ def engine(nano_int4: Path, open_model: Any) -> Any:
 
 
 def records(rows: Iterable[Row], engine: LlamaCppEngine, samples: int, top: int | None = None, **more: Any) -> list[Record]:
-    return list(generate_records(rows, Plan(TASKS["retro"], SAMPLING, samples, top), engine, **more))
+    return list(generate_records(rows, GenerationPlan(TASKS["retro"], SAMPLING, samples, top), engine, **more))
 
 
 def test_each_row_gives_its_records_in_order(engine: Any) -> None:
@@ -94,7 +94,7 @@ class Shelf:
     def __init__(self) -> None:
         self.records: list[Record] = []
 
-    def known(self, row: int) -> list[Record]:
+    def of_row(self, row: int) -> list[Record]:
         return [record for record in self.records if record.row == row]
 
     def keep_sample(self, record: Record) -> None:
@@ -143,7 +143,7 @@ def test_logits_that_are_no_numbers_cost_their_row_only(
 ])  # fmt: skip
 @pytest.mark.parametrize("keep", [False, True])
 def test_an_answer_that_is_the_question(engine: Any, task: str, value: Any, text: str, why: str, keep: bool) -> None:
-    plan = Plan(TASKS[task], SAMPLING, 2, 1, keep_identity=keep)
+    plan = GenerationPlan(TASKS[task], SAMPLING, 2, 1, keep_identity=keep)
     pending, _ = admit(Row(0, "1", value), plan, engine, 0)
     found = answer_record(pending, Generation(0, 1, text, (1, 2), -1.0, "stop"), plan)
     assert (found.valid, found.error, found.reaction is not None) == ((True, None, True) if keep else (False, why, False))
@@ -162,7 +162,7 @@ def test_rows_are_read_as_slots_fall_free(engine: Any) -> None:
             pulled.append(i)
             yield Row(i, str(i), "CCO")
 
-    stream = generate_records(many(), Plan(TASKS["retro"], SAMPLING, 1), engine)
+    stream = generate_records(many(), GenerationPlan(TASKS["retro"], SAMPLING, 1), engine)
     assert next(stream).row == 0
     assert len(pulled) < 500
 
@@ -170,7 +170,7 @@ def test_rows_are_read_as_slots_fall_free(engine: Any) -> None:
 def test_a_marker_the_model_lacks_is_named(engine: Any) -> None:
     task = replace(TASKS["retro"], needs=("<NoSuch>",))
     with pytest.raises(TokenizerError, match="<NoSuch>"):
-        next(generate_records(ROWS, Plan(task, SAMPLING, 1), engine))
+        next(generate_records(ROWS, GenerationPlan(task, SAMPLING, 1), engine))
 
 
 def test_an_answer_does_not_wait_for_the_next_row(engine: Any) -> None:
@@ -183,7 +183,7 @@ def test_an_answer_does_not_wait_for_the_next_row(engine: Any) -> None:
         yield ROWS[2]
 
     found = []
-    for record in generate_records(rows(), Plan(TASKS["retro"], SAMPLING, 3), engine):
+    for record in generate_records(rows(), GenerationPlan(TASKS["retro"], SAMPLING, 3), engine):
         found.append((record.row, record.sample))
         if found[-1] == (0, 2):
             came.set()
@@ -199,7 +199,7 @@ def test_bad_rows_behind_a_live_one_are_not_piled_up(engine: Any) -> None:
         for pulled in range(1, 50_000):
             yield Row(pulled, str(pulled), "xx")
 
-    stream = generate_records(rows(), Plan(TASKS["retro"], SAMPLING, 1), engine)
+    stream = generate_records(rows(), GenerationPlan(TASKS["retro"], SAMPLING, 1), engine)
     assert next(stream).row == 0
     assert pulled < 1000
     assert sum(1 for _ in stream) == 49_999
@@ -212,13 +212,13 @@ def test_what_was_read_before_a_damaged_place_is_answered(engine: Any) -> None:
 
     found = []
     with pytest.raises(InputError, match="after line 1"):
-        for record in generate_records(rows(), Plan(TASKS["retro"], SAMPLING, 4), engine):
+        for record in generate_records(rows(), GenerationPlan(TASKS["retro"], SAMPLING, 4), engine):
             found.append(record.sample)
     assert found == [0, 1, 2, 3]
 
 
 def test_equal_answers_are_equal_records(engine: Any) -> None:
     """Greedy samples are one answer; each record is whole."""
-    plan = Plan(TASKS["retro"], replace(SAMPLING, temperature=0.0), 4)
+    plan = GenerationPlan(TASKS["retro"], replace(SAMPLING, temperature=0.0), 4)
     found = list(generate_records(ROWS[:1], plan, engine))
     assert [r.sample for r in found] == [0, 1, 2, 3] and len({replace(r, sample=0).to_line() for r in found}) == 1

@@ -18,7 +18,7 @@ import logos_cli.nano
 from logos_cli.chemistry.mutants import Mutations
 from logos_cli.engines.engine import Engine
 from logos_cli.engines.sampling import Sampling
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.pipeline.score_records import ScorePlan, score_records
 from logos_cli.records.score_record import ScoreRecord
 from logos_cli.rows.from_json import json_rows
@@ -52,7 +52,7 @@ def test_a_generated_answer_scores_as_when_it_was_written(nano_f32: Path, open_m
     compared = 0
     chosen = TASKS[task]
     asked = Row(0, "1", value="CC(=O)Nc1ccc(O)cc1" if task == "retro" else "")
-    plan = Plan(chosen, Sampling(max_tokens=200, seed=3), 4)
+    plan = GenerationPlan(chosen, Sampling(max_tokens=200, seed=3), 4)
     for record in generate_records([asked], plan, engine):
         if record.finish == "stop":
             text = chosen.prompt(asked).text

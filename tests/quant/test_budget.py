@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from builders import Run, build_tokenizer, convert, write_checkpoint
 from gguf import GGMLQuantizationType
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import AT_ONCE, lines_in, running, wait_until
 
 from logos_cli.engines.engine import EngineSettings
 from logos_cli.engines.llamacpp.tensors import read_bytes, replace
@@ -171,12 +169,10 @@ def test_interrupted_and_resumed(tiny_gguf: Callable[[str], Path], tmp_path: Pat
     rows.write_text("".join(f"CC(=O)Oc1ccccc1C(=O)NCC{'C' * n}\n" for n in range(30)))
     model, out, partial = tiny_gguf("bf16"), tmp_path / "m.gguf", tmp_path / "m.gguf.partial"
     asked = ["quantize", str(model), "-o", str(out), "--calibrate", str(rows), "--budget"]
-    child = subprocess.Popen([sys.executable, "-m", "logos_cli", *asked, "5"], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (not partial.exists() or partial.read_bytes().count(b"\n") < 4):
-        time.sleep(0.01)
-    os.kill(child.pid, signal.SIGINT)
-    _, said = child.communicate(timeout=20)
+    with running(*asked, "5", stderr=subprocess.PIPE) as child:
+        wait_until(lambda: lines_in(partial) >= 4, child)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=AT_ONCE)
     assert child.returncode == 130 and said.endswith("interrupted\n") and partial.exists() and not out.exists()
     assert logos(*asked, "4.5").code == 1  # not without being asked to
     assert logos(*asked, "4.5", "--resume").code == 0

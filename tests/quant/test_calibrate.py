@@ -15,12 +15,12 @@ import pytest
 from builders import Run
 from reference import ReferenceLlama
 
-from logos_cli.benchmarks.accuracy.token_level import Pair, read_text
+from logos_cli.benchmarks.accuracy.token_level import TokenMap, read_text
 from logos_cli.engines.engine import EngineSettings
 from logos_cli.errors import InputError, ModelFileError
 from logos_cli.models.architectures.llama import LLAMA
 from logos_cli.models.gguf_header import read_header
-from logos_cli.pipeline.own_texts import Text
+from logos_cli.pipeline.own_texts import NamedText
 from logos_cli.quant.calibration import calibrate
 from logos_cli.quant.calibration.calibrate import Sequences, collect, open_unquantized, sequences_of_rows
 from logos_cli.quant.calibration.imatrix import Imatrix, is_imatrix, read_imatrix, write_imatrix
@@ -155,10 +155,10 @@ def test_own_samples_lower_the_loss_on_unseen_text(
     done = logos_here("quantize", "nano", "-o", out, "--calibrate")
     assert done.code == 0 and "own samples" in done.err and abs(out.stat().st_size - nano_int4.stat().st_size) < 1000, done.err
     baseline = open_model(nano_bf16)
-    pairs = [Pair(baseline, open_model(path)) for path in (nano_int4, out)]
+    pairs = [TokenMap(baseline, open_model(path)) for path in (nano_int4, out)]
     lost = np.zeros(2)
     for number, text in enumerate(UNSEEN):
-        for place, found in enumerate(read_text(Text(str(number), "any", text), baseline, pairs)):
+        for place, found in enumerate(read_text(NamedText(str(number), "any", text), baseline, pairs)):
             assert not isinstance(found, str)
             lost[place] += found.kl.sum()
     assert 0 < lost[1] < 0.75 * lost[0]

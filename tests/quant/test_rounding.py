@@ -12,12 +12,12 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logos_cli.benchmarks.accuracy.token_level import Pair, read_text
+from logos_cli.benchmarks.accuracy.token_level import TokenMap, read_text
 from logos_cli.engines.engine import EngineSettings
 from logos_cli.engines.llamacpp.tensors import dequantized, quantized
 from logos_cli.inspection.of_gguf import inspect_gguf
 from logos_cli.models.gguf_header import read_header
-from logos_cli.pipeline.own_texts import Text
+from logos_cli.pipeline.own_texts import NamedText
 from logos_cli.quant.calibration.calibrate import Sequences, open_unquantized
 from logos_cli.quant.calibration.k_blocks import FORMATS
 from logos_cli.quant.calibration.moments import inputs_of, moments, passes
@@ -145,10 +145,10 @@ def test_a_file_is_refined_in_place(nano_bf16: Path, tmp_path: Path, open_model:
     found = inspect_gguf(tmp_path / "refined.gguf", False, lambda _: None)
     assert not found.problems and "data checksum" in found.checks and found.provenance["rounding"] == "feedback"
     baseline = open_model(nano_bf16)
-    pairs = [Pair(baseline, open_model(header.path)) for header in (before, after)]
+    pairs = [TokenMap(baseline, open_model(header.path)) for header in (before, after)]
     lost = np.zeros(2)
     for text in texts:
-        for place, one in enumerate(read_text(Text("", "any", text), baseline, pairs)):
+        for place, one in enumerate(read_text(NamedText("", "any", text), baseline, pairs)):
             assert not isinstance(one, str)
             lost[place] += one.kl.sum()
     assert lost[1] < lost[0]

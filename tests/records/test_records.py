@@ -158,12 +158,12 @@ def test_damage_in_the_middle_is_said_and_what_follows_is_kept(tmp_path: Path, d
     again = FileOutput(out, Formatter("jsonl"), lambda record: True, False, told.append)
     assert again.open({}, resume=True) and again.done == Done(0, 1)
     assert len(told) == 1 and "line 2 is damaged" in told[0] and "2 of the 2 records behind it are kept" in told[0]
-    assert again.known(1) == [] and again.known(2) == [sample(2, 0)] and again.known(3) == [sample(3, 0)]
+    assert again.of_row(1) == [] and again.of_row(2) == [sample(2, 0)] and again.of_row(3) == [sample(3, 0)]
     again.close()
     third = output(out)  # killed before anything was written again
     third.open({}, resume=True)
     pulled(third)
-    assert third.known(3) == [sample(3, 0)]
+    assert third.of_row(3) == [sample(3, 0)]
     for row in range(1, 6):
         third.write(sample(row, 0))
     third.finish()
@@ -187,7 +187,7 @@ def test_kept_samples_do_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     run.close()
     again = output(tmp_path / "o.jsonl", whole_rows=True)
     again.open({}, resume=True)
-    assert again.done == Done(199, 0) and [record.sample for record in again.known(199)] == [0, 1, 2, 3]
+    assert again.done == Done(199, 0) and [record.sample for record in again.of_row(199)] == [0, 1, 2, 3]
     again.close()
 
 

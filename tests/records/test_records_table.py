@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from builders import Run
 
-from logos_cli.drawing.entries import read_entries
+from logos_cli.drawing.stored_record import read_stored
 from logos_cli.errors import InputError
 from logos_cli.records.record import CSV_COLUMNS, POCKET_COLUMNS, SITE_COLUMNS, Ending, Formatter, Record, read_records
 from logos_cli.records.score_record import ScoreFormatter, ScoreRecord
@@ -63,7 +63,7 @@ def test_a_table_is_read_back_as_it_was(name: str, tmp_path: Path) -> None:
     (found,) = read(table(record, {"pIC50": "7,1", "input": "theirs"}), tmp_path)
     # A cell does not say whether a text that looks like a list was one; figures take both.
     assert replace(found, truth=record.truth) == record
-    (drawn,) = read_entries(str(tmp_path / "r.csv"), Ending())
+    (drawn,) = read_stored(str(tmp_path / "r.csv"), Ending())
     assert (drawn.answer, drawn.valid, drawn.sample) == (record.answer, record.valid, record.sample)
 
 
@@ -92,7 +92,7 @@ def test_what_pandas_makes_of_records(tmp_path: Path) -> None:
     path.write_text(json.dumps(whole) + "\n" + json.dumps(gaps | {"logprob": float("nan"), "valid": 0.0}) + "\n")
     wanted = [replace(RECORDS["retro"], id="7"), replace(RECORDS["failed"], id="7")]
     assert list(read_records(path)) == wanted
-    assert [entry.sample for entry in read_entries(str(path), Ending())] == [0, None]
+    assert [entry.sample for entry in read_stored(str(path), Ending())] == [0, None]
     texts = [{**whole, "answer": form(whole["answer"])} for form in (json.dumps, str)]
     del texts[0]["model"]
     path.write_text("".join(json.dumps(one) + "\n" for one in texts))
@@ -127,7 +127,7 @@ def test_scores_of_a_table_are_drawn_and_are_no_answers(tmp_path: Path) -> None:
     path.write_text(
         ScoreFormatter("csv").lines(ScoreRecord(0, "1", "molecule", "OCC", "m", logprob=-2.5, tokens=3, asked="CCO"))
     )
-    (drawn,) = read_entries(str(path), Ending())
+    (drawn,) = read_stored(str(path), Ending())
     assert drawn.scored and drawn.logprob == -2.5 and drawn.input == "OCC"
     with pytest.raises(InputError, match="line 2: these are scores"):
         list(read_records(path))

@@ -9,12 +9,13 @@ from typing import Any
 import gemmi
 import pytest
 
-from logos_cli.benchmarks.metrics.truths import in_places, parse_pocket
+from logos_cli.benchmarks.metrics.truths import in_places
 from logos_cli.chemistry.own_numbers import OwnNumbers
 from logos_cli.errors import InputError
 from logos_cli.records.record import Record
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
+from logos_cli.tasks.table import TASKS
 
 BRD = Path(__file__).parents[2] / "examples" / "4cup.cif.gz"  # A:1856 to A:1970, ZYB at A:2971, methanol, water
 NEAR = ["A:1893", "A:1898", "A:1901", "A:1943", "A:1944", "A:1950"]  # heavy atoms within 4.5 Å of ZYB
@@ -202,7 +203,7 @@ def test_truths_in_own_numbers() -> None:
     record = Record(0, "x", "pocket", "HDSH", "m", site={"numbers": numbers.runs()})
 
     def placed(value: Any, own_numbers: bool = False) -> list[int]:
-        truth = parse_pocket(value)
+        truth = TASKS["pocket"].truth(value)
         assert truth is not None
         return sorted(in_places(truth, record, own_numbers, "t"))
 
@@ -210,7 +211,7 @@ def test_truths_in_own_numbers() -> None:
     assert placed({"pocket": [60, 102], "numbering": "own"}) == placed([60, 102], True) == [2, 3]
     for value, reason in (
         ([9999], "beyond the protein of 4 residues"),
-        (["A:61"], "not in this structure"),
+        (["A:61"], "not in this sequence"),
         (["C:1"], "C:1 is not in"),
     ):
         with pytest.raises(InputError, match=reason):

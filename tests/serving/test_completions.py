@@ -109,7 +109,8 @@ def test_a_stream_is_the_answer_in_pieces(client: openai.OpenAI, model: str, sto
 
 def test_seeds(client: openai.OpenAI, model: str) -> None:
     def text(**options: Any) -> str:
-        return client.completions.create(model=model, prompt="<MoleculeS>", max_tokens=40, **options).choices[0].text
+        found: str = client.completions.create(model=model, prompt="<MoleculeS>", max_tokens=40, **options).choices[0].text
+        return found
 
     assert text(seed=1) == text(seed=1) != text(seed=2)
     assert len({text() for _ in range(4)}) > 1, "without a seed each has another"

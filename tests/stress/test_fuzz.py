@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import fuzz_rows
+import fuzz_structures
 import pytest
+from processes import PATIENCE
 
 FUZZ = Path(__file__).parent / "fuzz.py"
 
@@ -18,7 +20,7 @@ def test_damage_at_random(tmp_path: Path) -> None:
     """In a process of its own, since it forks, and this one has threads."""
     done = subprocess.run(
         [sys.executable, str(FUZZ), "--count", "24", "--first", "100000"],
-        check=False, capture_output=True, text=True, timeout=280,
+        check=False, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0 and "24 mutations, 0 complaints" in done.stdout, done.stdout[-5000:] + done.stderr
 
@@ -26,3 +28,10 @@ def test_damage_at_random(tmp_path: Path) -> None:
 def test_damage_to_rows(tmp_path: Path) -> None:
     done, complaints = fuzz_rows.fuzz(range(100_000, 100_350), 0, tmp_path)
     assert sum(done.values()) == 350 and not complaints, "\n\n".join(complaints)[:5000]
+
+
+def test_damage_to_structures(tmp_path: Path) -> None:
+    done, complaints = fuzz_structures.fuzz(range(100_000, 100_100), 0, tmp_path)
+    assert sum(done.values()) == 100 and not complaints, "\n\n".join(complaints)[:5000]
+    _, found = fuzz_structures.fuzz(range(864, 865), 0, tmp_path)
+    assert not found, "a letter of several bytes among an atom's columns"

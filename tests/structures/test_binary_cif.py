@@ -13,7 +13,7 @@ import pytest
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading
 from logos_cli.structures.binary_cif import mmcif_text, unpacked
-from logos_cli.structures.structure_file import StructureError, gemmi
+from logos_cli.structures.gemmi_library import StructureError, gemmi
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BYTES = {"kind": "ByteArray", "type": 3}

@@ -22,11 +22,11 @@ from logos_cli.models.tokens import Tokens
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
 # What `write_checkpoint` changes for the other families: heads wider than hidden / heads, experts.
-QWEN3 = {
+QWEN3: dict[str, Any] = {
     "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "num_attention_heads": 6, "rope_scaling": None,
     "rms_norm_eps": 1e-6, "rope_theta": 1e6, "attention_bias": False, "use_sliding_window": False,
 }  # fmt: skip
-MIXTRAL = {
+MIXTRAL: dict[str, Any] = {
     "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2,
     "rope_scaling": None, "sliding_window": None, "rope_theta": 1e6,
 }  # fmt: skip

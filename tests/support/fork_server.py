@@ -46,7 +46,7 @@ class ForkServer:
     def __init__(self) -> None:
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen([sys.executable, "-P", __file__], stdin=theirs)
+            self._process = subprocess.Popen([sys.executable, "-P", __file__], stdin=theirs.fileno())
 
     def close(self) -> None:
         self._connection.close()

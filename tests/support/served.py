@@ -63,7 +63,7 @@ class Served:
             kind = {} if isinstance(body, bytes | None) else {"Content-Type": "application/json"}
             connection.request(method or ("GET" if body is None else "POST"), path, data, kind | dict(headers or {}))
             reply = connection.getresponse()
-            return Reply(reply.status, reply.headers, reply.read())
+            return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.read())
         finally:
             connection.close()
 

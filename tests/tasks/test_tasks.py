@@ -15,16 +15,22 @@ from logos_cli.chemistry.smiles import (
     canonical,
     canonical_set,
     canonical_strict,
-    same_molecules,
     unmapped_strict,
 )
 from logos_cli.errors import UsageError
 from logos_cli.rows.row import Row
 from logos_cli.tasks.table import TASKS, spelled, task_named
+from logos_cli.tasks.task import Task
 
 
 def prompt(task: str, value: str | tuple[str, ...] | None = None, text: str | None = None) -> str:
     return TASKS[task].prompt(Row(0, "1", value=value, text=text)).text
+
+
+def example(task: Task, value: str) -> tuple[str, str | None]:
+    found = task.example(Row(0, "1", value))
+    assert found
+    return found.prompt.text, found.text
 
 
 def test_prompts() -> None:
@@ -66,8 +72,8 @@ def test_the_same_molecule_is_the_same_question(spelling: str) -> None:
         assert found.question == wanted and found.asked == (wanted if spelling != wanted else None)
     found = TASKS["react"].prompt(Row(0, "1", f"{spelling}.CCl"))
     assert found.text == f"<MoleculeS>{wanted}<MoleculeE><MoleculeS>CCl<MoleculeE><React>"
-    assert TASKS["molecule"].known(Row(0, "1", spelling)) == ("<MoleculeS>", wanted + "<MoleculeE>")
-    assert TASKS["retro"].known(Row(0, "1", f"{spelling}>>C")) == (
+    assert example(TASKS["molecule"], spelling) == ("<MoleculeS>", wanted + "<MoleculeE>")
+    assert example(TASKS["retro"], f"{spelling}>>C") == (
         "<MoleculeS>C<MoleculeE><ReverseReact>", f"<MoleculeS>{wanted}<MoleculeE>")  # fmt: skip
 
 
@@ -75,7 +81,7 @@ def test_as_written_keeps_the_spelling_and_published_prompts_have_theirs() -> No
     kekule = "CC(=O)NC1=CC=C(O)C=C1"
     assert spelled(TASKS["retro"]).prompt(Row(0, "1", kekule)).text == f"<MoleculeS>{kekule}<MoleculeE><ReverseReact>"
     assert spelled(TASKS["react"]).prompt(Row(0, "1", ("OCC", kekule))).question == f"OCC.{kekule}"
-    assert spelled(TASKS["molecule"]).known(Row(0, "1", kekule)) == ("<MoleculeS>", kekule + "<MoleculeE>")
+    assert example(spelled(TASKS["molecule"]), kekule) == ("<MoleculeS>", kekule + "<MoleculeE>")
     assert spelled(TASKS["raw"]) is TASKS["raw"] and spelled(TASKS["retro"], False) is TASKS["retro"]
     for task, text in (
         ("retro", f"<MoleculeS>{kekule}<MoleculeE><ReverseReact>"),
@@ -158,8 +164,8 @@ def test_other_answers() -> None:
 def test_molecules() -> None:
     assert canonical("C1=CC=CC=C1") == "c1ccccc1" and canonical("nonsense") is None and canonical("") is None
     assert unmapped_strict("OCC") == "OCC", "an unmapped SMILES stays as it is written"
-    assert same_molecules(["CCO", "N.C"], ["C", "N", "OCC"]) and not same_molecules(["C"], ["C", "C"])
-    assert not same_molecules(["bad"], ["bad"])
+    assert canonical_set(["CCO", "N.C"]) == canonical_set(["C", "N", "OCC"]) != canonical_set(["C", "N", "C"])
+    assert canonical_set(["bad"]) is None
     with pytest.raises(ChemError, match="at most 4,000"):
         canonical_strict("C" * 5000)
 

@@ -26,6 +26,13 @@ def prompt(task: str, value: str | None = None, **more: Any) -> str:
     return TASKS[task].prompt(row(value, **more)).text
 
 
+def answer_text(task: str, given: Row) -> str | None:
+    """What a row says should follow its prompt."""
+    example = TASKS[task].example(given)
+    assert example is not None
+    return example.text
+
+
 def test_prompts() -> None:
     assert prompt("protein", "") == "<ProteinS>" and prompt("protein", "mkt") == "<ProteinS>MKT"
     assert prompt("antibody", text="<AntibodyS>EVQ") == "<AntibodyS>EVQ"
@@ -207,9 +214,9 @@ def test_linkers_that_are_not_sanitized(linker: str, other: str) -> None:
     assert canonical(linker) is None and lenient(linker) == lenient(other) == lenient(lenient(linker) or "")
     answers = []
     for one in (linker, other):
-        known = TASKS["material"].known(Row(0, "1", material=("[Zn]", (one, "OCC"))))
-        assert known is not None and one in known[1]
-        answers.append(TASKS["material"].parse(known[1], "stop"))
+        known = answer_text("material", Row(0, "1", material=("[Zn]", (one, "OCC"))))
+        assert known is not None and one in known
+        answers.append(TASKS["material"].parse(known, "stop"))
     assert answers[0].valid and answers[0] == answers[1] and "CCO" in answers[0].value["linkers"]
     assert "[O]" not in linker or "[O]" in str(lenient(linker)), "an oxygen without hydrogen stays one"
 
@@ -217,9 +224,9 @@ def test_linkers_that_are_not_sanitized(linker: str, other: str) -> None:
 @pytest.mark.parametrize("parts", [("[Cu][Cu]", ("nonsense((",)), ("((", ("CCO",)), ("[Zn]", ("C<MoleculeE>",)), ("", ("C",))])
 def test_known_materials_are_checked(parts: tuple[str, tuple[str, ...]]) -> None:
     with pytest.raises(RowError):
-        TASKS["material"].known(Row(0, "1", material=parts))
-    known = TASKS["material"].known(Row(0, "1", material=("[Zn][O]([Zn])([Zn])[Zn]", ("[CH3:1]O",))))
-    assert known is not None and "<MoleculeS>CO<MoleculeE>" in known[1]
+        TASKS["material"].example(Row(0, "1", material=parts))
+    known = answer_text("material", Row(0, "1", material=("[Zn][O]([Zn])([Zn])[Zn]", ("[CH3:1]O",))))
+    assert known is not None and "<MoleculeS>CO<MoleculeE>" in known
 
 
 def test_expanded_pockets() -> None:
@@ -245,6 +252,6 @@ def test_known_answers_are_whole_sequences() -> None:
                   "<MoleculeS>CCN<MoleculeE><ReverseReact><MoleculeS>CC<MoleculeE><MoleculeS>N<MoleculeE>"),
     }  # fmt: skip
     for task, (given_row, text) in cases.items():
-        known = TASKS[task].known(given_row)
-        assert known is not None and "".join(known) == text
-    assert TASKS["pocket"].known(row("MKT")) is None and TASKS["ligand"].known(row("MKT", pocket=(1,))) is None
+        example = TASKS[task].example(given_row)
+        assert example is not None and example.prompt.text + (example.text or "") == text
+    assert answer_text("pocket", row("MKT")) is None and answer_text("ligand", row("MKT", pocket=(1,))) is None

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,18 @@ from logos_cli.terminal import options
 if TYPE_CHECKING:
     from logos_cli.benchmarks.accuracy.accuracy import Subject
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.rows.row import Row
+
+
+class Figure(StrEnum):
+    """Figures of a task whose change can be waited for."""
+
+    validity = "validity"
+    top_1 = "top-1"
+    top_3 = "top-3"
+    top_5 = "top-5"
+    top_10 = "top-10"
+    round_trip = "round-trip"
 
 
 def accuracy(
@@ -44,6 +57,8 @@ def accuracy(
         str | None,
         typer.Option("--data", help="Rows of TASK. Default: the baseline's own samples.", metavar="INPUT", show_default=False),
     ] = None,
+    pocket_from: options.PocketFrom = None,
+    chain: options.Chain = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the first ROWS rows.", metavar="ROWS", show_default=False)
     ] = None,
@@ -54,6 +69,19 @@ def accuracy(
     tasks: Annotated[bool, typer.Option("--tasks/--no-tasks", help="Answer the task too, not only read texts.")] = True,
     novel_against: Annotated[
         Path | None, typer.Option("--novel-against", help="Molecules that count as known.", show_default=False)
+    ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            "--until",
+            min=0.01,
+            help="Stop at the rows of --data where the change of --figure is known to ± so many points.",
+            metavar="POINTS",
+            show_default=False,
+        ),
+    ] = None,
+    figure: Annotated[
+        Figure | None, typer.Option("--figure", help="Of --until. Default: top-1, else validity.", show_default=False)
     ] = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer.")] = 256,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all samples.")] = 0,
@@ -75,43 +103,53 @@ def accuracy(
     \b
     Example: logos bench accuracy int4.gguf --baseline bf16.gguf -o loss.json
     """
-    from logos_cli.benchmarks.accuracy import accuracy as work
-    from logos_cli.benchmarks.accuracy.plan import Asked, check_markers, plan_tasks, read_data
+    from logos_cli.benchmarks.accuracy.accuracy import table
+    from logos_cli.benchmarks.accuracy.measure import measure_accuracy
+    from logos_cli.benchmarks.accuracy.plan import TaskOptions, check_markers, read_data
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.metrics.truths import read_molecules
     from logos_cli.engines.engine import EngineSettings
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
+    from logos_cli.rows.row import Reading
     from logos_cli.tasks.table import task_named
-    from logos_cli.terminal.console import note, progress, show_table
+    from logos_cli.terminal.console import TERMINAL, note, show_table
     from logos_cli.terminal.model_word import model_path
 
     if data is not None and task is None:
         raise UsageError("--data needs --task: what is asked of its rows, for example retro")
+    if figure is not None and until is None:
+        raise UsageError("--figure names what --until waits for; give that too")
+    if until is not None and (data is None or not tasks or (task is not None and not task_named(task).needs_input)):
+        raise UsageError("--until goes on to further rows; give --data with many, and a --task that asks for each")
     if data == "-" and resume:
         raise UsageError("--resume cannot read stdin a second time; give --data a file")
     check_inputs(out, resume, (*models, baseline, data, novel_against))
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task) if task else None
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
     paths = [model_path(name) for name in models]
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None
-    asked = Asked(chosen, samples, max_tokens, seed, tasks, known)
-    rows = read_data(data, limit, chosen) if data else None
+    wanted = figure.value if figure else None
+    asked = TaskOptions(chosen, samples, max_tokens, seed, tasks, known, texts, until, wanted)
+    rows = None
+    if data and chosen:
+        rows = read_data(data, limit, Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side))
     with ExitStack() as opened:
         engines = EngineSettings(device, threads, batch, note)
         base = opened_subject(against, engines, opened)
         subjects = [opened_subject(path, engines, opened) for path in paths]
         settings: dict[str, Any] = {
-            "what": "accuracy", "task": task, "data_sha256": digest(data), "limit": limit, "n": samples,
-            "texts": texts, "tasks": tasks,
+            "what": "accuracy", "task": task, "data_sha256": data_digest(data, rows), "limit": limit, "n": samples,
+            "texts": texts, "tasks": tasks, "until": until, "figure": asked.figure,
             "max_tokens": max_tokens, "seed": seed, "novel_against_sha256": digest(novel_against),
             "baseline": identity(base), "models": [identity(subject) for subject in subjects],
             "devices": [subject.engine.info.device for subject in (base, *subjects)], "packages": packages(),
         }  # fmt: skip
-        everybody = [subject.engine for subject in (base, *subjects)]
-        check_markers(asked, everybody)
+        check_markers(asked, [subject.engine for subject in (base, *subjects)])
         journal = Journal(out, settings, resume)
         opened.callback(journal.close)
         if journal.complete:
@@ -119,33 +157,12 @@ def accuracy(
             return
         if told := journal.damage():
             note(told)
-        if rows is None:
-            note(f"the baseline writes its own test: {texts} samples of each modality it knows")
-            sequences = work.write_texts(base.engine, texts, max_tokens, seed, journal)
-            refused: list[str] = []
-        else:
-            from logos_cli.pipeline.own_texts import texts_of_rows
-
-            assert chosen is not None
-            sequences, refused = texts_of_rows(rows, chosen)
-        said = work.Said()
-        with progress("reading texts", len(sequences), "texts") as bar:
-            said.advance = bar.advance
-            tokens = work.token_level(sequences, base, subjects, journal, said)
-        plans, unasked = plan_tasks(asked, rows, sequences, everybody)
-        total = sum(len(plan.rows) * plan.plan.samples for plan in plans) * (1 + len(subjects))
-        with progress("answering", total, "answers") as bar:
-            said.advance = bar.advance
-            own, answered = work.task_level(plans, base, subjects, journal, said)
-        settings["sampling"] = {plan.name: asdict(plan.plan.sampling) | {"n": plan.plan.samples} for plan in plans}
-        document = work.document(base, subjects, settings, tokens, own, answered)
-        left_out = [*refused, *said.left_out, *unasked]
-        document["left_out"] = left_out
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        result, remarks = measure_accuracy(asked, rows, base, subjects, settings, journal, TERMINAL)
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
-    if left_out:
-        note(f"{len(left_out)} left out, first: {left_out[0]}")
-    show_table(*work.table(document))
+    show_table(*table(result))
+    for line in remarks:
+        note(line)
     if out is None or as_json:
         sys.stdout.write(text)
 
@@ -172,6 +189,19 @@ def opened_subject(path: Path, settings: EngineSettings, opened: ExitStack) -> S
 def identity(subject: Subject) -> list[str | int]:
     """What a resume must find unchanged of a model. A foreign file's fingerprint is of its header, so its date counts too."""
     return [subject.engine.info.fingerprint, subject.bytes, subject.path.stat().st_mtime_ns]
+
+
+def data_digest(path: str | None, rows: Sequence[Row] | None) -> str | None:
+    """The content of a file of rows; of a folder, a pipe and of structures, to which ligands in other files may belong, the
+    rows themselves."""
+    if rows is None or (path and os.path.isfile(path) and not any(row.site for row in rows)):
+        return digest(path)
+    from logos_cli.pipeline.row_identity import RunningDigest
+
+    running = RunningDigest()
+    for row in rows:
+        running.add(row)
+    return running.value
 
 
 def digest(path: str | Path | None) -> str | None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logos_cli.errors import UsageError
+from logos_cli.tasks.defaults import TIMED
 from logos_cli.terminal import options
 
 if TYPE_CHECKING:
-    from logos_cli.rows.row import Row
-    from logos_cli.tasks.table import Task
+    from logos_cli.rows.row import Reading, Row
+    from logos_cli.tasks.task import Task
 
 MOST_AT_ONCE = 256  # llama.cpp's LLAMA_MAX_SEQ
 
@@ -33,10 +34,12 @@ def latency(
     new: Annotated[int, typer.Option("--new", min=1, help="Tokens written for each answer.")] = 64,
     task: Annotated[
         str, typer.Option("--task", help="Task measured end to end.", metavar="TASK", autocompletion=options.task_names)
-    ] = "retro",
+    ] = TIMED,
     data: Annotated[
         str | None, typer.Option("--data", help="Its rows. Default: four drugs.", metavar="INPUT", show_default=False)
     ] = None,
+    pocket_from: options.PocketFrom = None,
+    chain: options.Chain = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most ROWS rows of them.", metavar="ROWS")] = 16,
     samples: Annotated[int, typer.Option("-n", min=1, help="Answers a row of the task.")] = 8,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer of the task.")] = 64,
@@ -59,9 +62,10 @@ def latency(
     from logos_cli.benchmarks.latency.settings import LatencySettings
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.models.model_file import read_model_file
+    from logos_cli.pipeline.run_options import check_structure_options
     from logos_cli.records.journal import Journal, check_inputs
     from logos_cli.records.output_names import check_name, file_or_stdout
-    from logos_cli.rows.row import Row
+    from logos_cli.rows.row import Reading, Row
     from logos_cli.system.threads import chosen_threads
     from logos_cli.tasks.table import task_named
     from logos_cli.terminal.console import note, progress, show_table
@@ -71,13 +75,16 @@ def latency(
     if (out := file_or_stdout(out)) is not None:
         check_name(out, "json", "logos bench report makes a page of it")
     chosen = task_named(task)
+    check_structure_options(chosen, chain, pocket_from, None, data is not None, given="--data")
+    reading = Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side)
     paths = [model_path(name) for name in models]
     if len(set(paths)) < len(paths):
         raise UsageError("a model is named twice; each is measured --rounds times anyway")
     shortest = min(read_model_file(path).context for path in paths)
-    rows = (
-        task_rows(data, limit, chosen) if data else LatencySettings().rows if chosen.needs_input else (Row(0, "1", value=""),)
-    )
+    if data:
+        rows = task_rows(data, limit, reading, chosen)
+    else:
+        rows = LatencySettings().rows if chosen.needs_input else (Row(0, "1", value=""),)
     room = max(2, shortest - new - 2)
     settings = LatencySettings(
         prompt or min(512, room), min(32, room), new, batch_sizes(batch), task, rows, samples, max_tokens, seed, device,
@@ -98,12 +105,12 @@ def latency(
         note(told)
     try:
         with progress("measuring", rounds * len(headers), "rounds") as bar:
-            document = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+            result = measure(headers, settings, rounds, journal, note, lambda: bar.advance(1))
+        text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
     finally:
         journal.close()
-    show_table(*table(document))
+    show_table(*table(result))
     if out is None or as_json:
         sys.stdout.write(text)
 
@@ -132,18 +139,17 @@ def batch_sizes(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def task_rows(path: str, limit: int, task: Task) -> tuple[Row, ...]:
+def task_rows(path: str, limit: int, reading: Reading, task: Task) -> tuple[Row, ...]:
     """The first rows of a file that the task can use. Raises UsageError if there are none."""
     from itertools import islice
 
     from logos_cli.chemistry.grammar import RowError
     from logos_cli.rows.read_rows import read_rows
-    from logos_cli.rows.row import Reading
 
     if path != "-" and not Path(path).exists():
         raise UsageError(f"{path}: no such file; give rows for --data")
     found, reason = [], "it is empty"
-    for row in islice(read_rows(path, Reading(task.wants, side=task.side)), limit):
+    for row in islice(read_rows(path, reading), limit):
         try:
             task.prompt(row)
         except RowError as error:

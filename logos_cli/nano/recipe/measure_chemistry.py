@@ -17,7 +17,7 @@ from logos_cli.nano.recipe.answers import read_material
 from logos_cli.nano.recipe.asking import ask, sampling_for
 from logos_cli.nano.recipe.data import read_json_lines, read_lines
 from logos_cli.nano.recipe.forms import Protein, complex_prompt
-from logos_cli.pipeline.generate_records import Plan, generate_records
+from logos_cli.pipeline.generate_records import GenerationPlan, generate_records
 from logos_cli.rows.row import Row
 from logos_cli.tasks.table import TASKS
 
@@ -26,11 +26,11 @@ LONGEST = 200  # tokens of a molecule or a reaction's answer
 LINKERS = 400  # tokens of a material
 
 
-def plan_of(engine: Engine, name: str, samples: int, top: int | None) -> Plan:
+def plan_of(engine: Engine, name: str, samples: int, top: int | None) -> GenerationPlan:
     task = TASKS[name]
     settings = resolve(name, task.sampling, task.source, engine.info.sampling, {"max_tokens": LONGEST}).settings
     # Answers that are the question keep their places in a ranking, as in all published figures.
-    return Plan(task, settings, samples, top, keep_identity=True)
+    return GenerationPlan(task, settings, samples, top, keep_identity=True)
 
 
 def medians(smiles: Iterable[str]) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from logos_cli.records.record import Ending, is_score, stored
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredRecord:
     """One record, of `generate` or (`scored`) of `score`. `answer` is as it came: each task has its own shape."""
 
     row: int
@@ -47,13 +47,14 @@ class Entry:
         return self.error is not None and self.answer is None and self.text is None
 
 
-def read_entries(path: str, ending: Ending) -> Iterator[Entry]:
-    """The records of a file as `stored` reads it."""
-    return stored(path, lambda found: entry(plain(found)), ending)
+def read_stored(path: str, ending: Ending) -> Iterator[StoredRecord]:
+    """Reads the records of a file as `stored` does."""
+    return stored(path, lambda fields: stored_record(plain(fields)), ending)
 
 
 def plain(value: Any) -> Any:
-    """The same JSON value, each string without what XML forbids, a line end or an invisible sign that turns text around."""
+    """Gives the same JSON value, each string without what XML forbids, a line end or an invisible sign that turns text
+    around."""
     if isinstance(value, str):
         return value if value.isprintable() else "".join(_shown(sign) for sign in value)
     if isinstance(value, list):
@@ -65,12 +66,12 @@ def _shown(sign: str) -> str:
     return sign if sign.isprintable() else " " if sign.isspace() else "\ufffd"
 
 
-def entry(found: dict[str, Any]) -> Entry:
-    """Of an object whose fields are checked."""
-    names = Entry.__dataclass_fields__
+def stored_record(found: dict[str, Any]) -> StoredRecord:
+    """Makes a record of an object whose fields are checked."""
+    names = StoredRecord.__dataclass_fields__
     fields = {name: value for name, value in found.items() if name in names and value is not None}
     for name in ("frequency", "residues"):
         fields[name] = tuple(fields.get(name, ()))
     fields["residues"] = tuple(one if one is None else str(one) for one in fields["residues"])
     scored = is_score(found) or ("sample" not in found and found.get("answer") is None and not found.get("frequency"))
-    return Entry(**fields | {"scored": scored})
+    return StoredRecord(**fields | {"scored": scored})

@@ -1,0 +1,19 @@
+"""antibody: new antibody domains, or those that go on from their first residues.
+
+No prompt of it is published: it is cut from the grammar's sequences.
+"""
+
+from __future__ import annotations
+
+from logos_cli.tasks.answer_kinds import SEQUENCE
+from logos_cli.tasks.chains import Chain
+from logos_cli.tasks.task import Task
+
+MARKERS = ("<AntibodyS>", "<AntibodyE>")
+_CHAIN = Chain(*MARKERS)
+TASK = Task(
+    name="antibody", modality="antibody", takes="nothing: samples antibody domains; or the first residues of one",
+    gives="the whole sequence", form=_CHAIN.start, stops=(_CHAIN.end,), needs=MARKERS, needs_input=False, answers=SEQUENCE,
+    build=_CHAIN.build, read=_CHAIN.read, example_of=_CHAIN.example, wants="sequence", whole=True, invents=True,
+    numbered=True, unpublished="its CDR design prompts are not published",
+)  # fmt: skip
