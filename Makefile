@@ -51,9 +51,11 @@ check: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy logos_cli tests
 
-# 2,000 damaged model files through every command that reads them, about a quarter of an hour; 2,000 files of rows first.
+# 2,000 damaged model files through every command that reads them, about a quarter of an hour; 2,000 files of rows and 2,000
+# structures first.
 fuzz: $(TOOLS)
 	$(BIN)/python tests/stress/fuzz_rows.py --count 2000
+	$(BIN)/python tests/stress/fuzz_structures.py --count 2000
 	$(BIN)/python tests/stress/fuzz.py --count 2000
 
 # 200,000 rows in flat memory, then 40 kills with --resume; about half an hour.

@@ -20,7 +20,7 @@ _PACKAGES = ("llama-cpp-python", "onnxruntime", "torch", "transformers", "rdkit"
 
 
 def describe() -> dict[str, Any]:
-    """For the `machine` entry of a result: nothing in it names a person or a place."""
+    """Describes it for the `machine` entry of a result: nothing in it names a person or a place."""
     return {
         "cpu": cpu_name(), "cores": physical_cores(), "processors": os.cpu_count(), "memory_bytes": memory_bytes(),
         "gpus": nvidia_gpus(), "system": f"{platform.system()} {platform.machine()}",
@@ -57,7 +57,8 @@ class Others:
         self.began, self.busy, self.own = time.monotonic(), busy_seconds(), own_seconds()
 
     def share(self, threads: int) -> float | None:
-        """The part of `threads` processors that was not there for us since the start; None where the system does not say."""
+        """Measures the part of `threads` processors that was not there for us since the start; None where the system does not
+        say."""
         busy, wall = busy_seconds(), time.monotonic() - self.began
         if busy is None or self.busy is None or wall <= 0:
             return None
@@ -67,7 +68,7 @@ class Others:
 
 
 def busy_seconds() -> float | None:
-    """Processor time spent by all programs since the machine started."""
+    """Reads the processor time spent by all programs since the machine started."""
     try:
         with Path("/proc/stat").open() as stream:
             # user, nice, system, idle, waiting for the disk, interrupts, stolen: proc(5)
@@ -78,6 +79,6 @@ def busy_seconds() -> float | None:
 
 
 def own_seconds() -> float:
-    """Processor time of this process and of its ended children."""
+    """Reads the processor time of this process and of its ended children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

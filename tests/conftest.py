@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ def pytest_configure() -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         os.environ.setdefault("SLURM_CPUS_PER_TASK", str(max(1, default_threads() // workers)))
+
+
+def pytest_configure() -> None:
+    """Give each worker of pytest-xdist a core of its own, and what it starts with it: with a thread a core in each of them they
+    would wait for one another at every barrier."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker[2:]) % len(cores)]})
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -149,3 +158,12 @@ def logos_here(private_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         return Run(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def server(nano_int4: Path) -> Iterator[Any]:
+    """A `logos serve` that tests share."""
+    from served import served
+
+    with served(nano_int4) as found:
+        yield found

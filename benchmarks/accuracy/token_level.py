@@ -48,7 +48,7 @@ class TextFigures:
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """For the journal."""
+        """Gives them as JSON, for the journal."""
         named = {f.name: getattr(self, f.name) for f in fields(self)}
         return named | {"kl": [float(f"{value:.9g}") for value in self.kl]}
 
@@ -118,7 +118,7 @@ def checked(
     baseline: npt.NDArray[np.float32], model: npt.NDArray[np.float32], after: npt.NDArray[np.int64],
     after_model: npt.NDArray[np.int64], tokens: TokenMap,
 ) -> TokenComparison:  # fmt: skip
-    """`compare`; raises EngineError with the model's name for logits that are no numbers."""
+    """Compares logits; raises EngineError with the model's name for logits that are no numbers."""
     try:
         return compare(baseline, model, after, after_model, tokens.shared)
     except FloatingPointError as error:
@@ -189,18 +189,18 @@ def percentiles(values: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]
     row = np.repeat(np.arange(len(counts)), counts.astype(np.int64))
     order = np.argsort(values, kind="stable")
     values, row = values[order], row[order]
-    asked = np.array(list(PERCENTILES.values()))
+    percents = np.array(list(PERCENTILES.values()))
     drawn = []
     for times in draws.draws(_DRAWS):
         reached = times[row].cumsum()
-        place = np.searchsorted(reached, asked / 100 * reached[-1])
+        place = np.searchsorted(reached, percents / 100 * reached[-1])
         drawn.append(values[np.minimum(place, len(values) - 1)])
     several = np.array(drawn)
-    whole = np.percentile(values, asked)
+    whole = np.percentile(values, percents)
     estimates = {}
     for i, name in enumerate(PERCENTILES):
         low, high = draws.interval(several[:, i])
-        if len(values) * (100 - asked[i]) < 500:
+        if len(values) * (100 - percents[i]) < 500:
             # With fewer than five values beyond it a draw never goes as high as another sample might.
             low = high = math.nan
         estimates[name] = Estimate(float(whole[i]), low, high, len(values))

@@ -55,7 +55,7 @@ class Probe:
         return logits
 
     def changes(self) -> dict[str, float]:
-        """The largest change of a logit by each change of the step."""
+        """Measures the largest change of a logit by each change of the step."""
         usual = self.row(32)
         found = {"nothing": self.row(32)}
         found |= {f"slot {slot}": self.row(32, slot) for slot in (5, 17, 31)}
@@ -65,7 +65,7 @@ class Probe:
         return {name: float(np.abs(logits - usual).max()) for name, logits in found.items()}
 
     def milliseconds(self, rows: int) -> float:
-        """The median of a step."""
+        """Measures the median of a step."""
         for i in range(rows):
             self.context.prefill(i, self.test)
             self.held.pop(i, None)

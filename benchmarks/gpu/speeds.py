@@ -33,7 +33,7 @@ def theirs(path: Path, sizes: list[int]) -> dict[int, float]:
 
 
 def ours(path: Path, sizes: list[int], device: str) -> tuple[str, dict[int, float]]:
-    """The device's name, and tokens a second by number of answers."""
+    """Gives the device's name, and tokens a second by number of answers."""
     engine = open_engine(path, EngineSettings(device))
     run = Run(engine, LatencySettings(start=PROMPT, new=NEW, samples=tuple(sizes)))
     found = {n: statistics.median(run.decode(n).tokens_per_s for _ in range(ROUNDS)) for n in sizes}

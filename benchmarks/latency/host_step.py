@@ -86,7 +86,7 @@ class ReadyEngine(BatchingEngine):
 
 
 def logits(rows: int, vocabulary: int, flat: int) -> npt.NDArray[np.float32]:
-    """[rows, vocabulary]: a handful of likely tokens each; of the first `flat` rows none is."""
+    """Makes logits [rows, vocabulary]: a handful of likely tokens each; of the first `flat` rows none is."""
     rng = np.random.default_rng(0)
     found = rng.normal(size=(rows, vocabulary)).astype(np.float32)
     for row in found[flat:]:
@@ -95,7 +95,7 @@ def logits(rows: int, vocabulary: int, flat: int) -> npt.NDArray[np.float32]:
 
 
 def milliseconds(ready: npt.NDArray[np.float32], sampling: Sampling, threads: int) -> float:
-    """A step of as many answers as `ready` has rows; the time until all have begun is taken off."""
+    """Times a step of as many answers as `ready` has rows; the time until all have begun is taken off."""
     engine = ReadyEngine(ready, threads)
     requests = [Request(row, PROMPT, [0]) for row in range(len(ready))]
 
@@ -114,7 +114,7 @@ def milliseconds(ready: npt.NDArray[np.float32], sampling: Sampling, threads: in
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     cases = {
         "published settings": (vars(PUBLISHED), 0),
         "top-p 0.9 alone": (NUCLEUS, 0),
@@ -123,7 +123,7 @@ def main() -> int:
     for name, vocabulary in VOCABULARIES.items():
         for rows in ROWS:
             for title, (settings, flat) in cases.items():
-                took = milliseconds(logits(rows, vocabulary, flat), Sampling(**settings), asked.threads)
+                took = milliseconds(logits(rows, vocabulary, flat), Sampling(**settings), options.threads)
                 sys.stdout.write(f"{name} {vocabulary:,}, {rows} rows, {title}: {took:.2f} ms a step\n")
                 sys.stdout.flush()
     return 0

@@ -47,12 +47,12 @@ def check(models: Sequence[Path], settings: LatencySettings) -> list[ModelFile]:
 def run_round(path: Path, settings: LatencySettings) -> Round:
     """Runs one round in a process of its own. Raises WorkerError for what it says, ModelFileError if it dies."""
     command = [sys.executable, "-m", "logos_cli.benchmarks.latency.worker"]
-    asked = json.dumps({"path": str(path), "settings": settings.to_dict()})
+    request = json.dumps({"path": str(path), "settings": settings.to_dict()})
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
     )
     try:
-        out, err = child.communicate(asked)
+        out, err = child.communicate(request)
     except BaseException:
         child.kill()
         child.wait()

@@ -138,9 +138,9 @@ class Run:
 
 
 def main() -> int:
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        answer = measure(Path(asked["path"]), LatencySettings.from_dict(asked["settings"])).to_dict()
+        answer = measure(Path(request["path"]), LatencySettings.from_dict(request["settings"])).to_dict()
     except LogosError as error:
         answer = {"error": str(error), "code": error.exit_code}
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -88,12 +88,12 @@ def aligned(rows: Sequence[RecordedRow], truth: TruthFile, source: str, ordered:
     Raises InputError, with a line of each file, where it is not sure that they belong together.
     """
     pairs = paired(rows, truth, source, ordered)
-    return {asked.row: line.answer for asked, line in pairs if line.answer is not None}
+    return {own.row: line.answer for own, line in pairs if line.answer is not None}
 
 
 def paired(rows: Sequence[RecordedRow], truth: TruthFile, source: str, ordered: bool) -> list[tuple[RecordedRow, TruthLine]]:
     lines = truth.lines
-    pairs = [(asked, lines[asked.row]) for asked in rows if asked.row < len(lines)]
+    pairs = [(own, lines[own.row]) for own in rows if own.row < len(lines)]
     asking = [pair for pair in pairs if pair[0].question]
     if len(pairs) == len(rows) and asking and all(same_question(*pair) for pair in asking):
         return pairs  # whatever stands after them
@@ -110,23 +110,23 @@ def paired(rows: Sequence[RecordedRow], truth: TruthFile, source: str, ordered: 
     return pairs
 
 
-def same_question(asked: RecordedRow, line: TruthLine) -> bool:
-    return asked.question is not None and asked.question == line.question
+def same_question(own: RecordedRow, line: TruthLine) -> bool:
+    return own.question is not None and own.question == line.question
 
 
-def in_common(asked: RecordedRow, line: TruthLine) -> bool:
-    return bool(set(asked.question or ()) & set(line.question or ()))
+def in_common(own: RecordedRow, line: TruthLine) -> bool:
+    return bool(set(own.question or ()) & set(line.question or ()))
 
 
 def by_name(rows: Sequence[RecordedRow], truth: TruthFile, source: str) -> list[tuple[RecordedRow, TruthLine]]:
     """Pairs rows and lines by name, if each side's names are its own and one side has all of the other's; else none."""
     lines = {line.name: line for line in truth.lines if line.name is not None}
-    names = {asked.name for asked in rows}
+    names = {own.name for own in rows}
     if len(lines) < len(truth.lines) or len(names) < len(rows) or not (names <= lines.keys() or lines.keys() <= names):
         return []
     if line_numbers(rows) and names != lines.keys():
         return []  # they are no names
-    pairs = [(asked, lines[asked.name]) for asked in rows if asked.name in lines]
+    pairs = [(own, lines[own.name]) for own in rows if own.name in lines]
     # A name is as good as the same question; one side may list a salt or a solvent more.
     check_questions((pair for pair in pairs if not in_common(*pair)), truth, source)
     return pairs
@@ -134,16 +134,16 @@ def by_name(rows: Sequence[RecordedRow], truth: TruthFile, source: str) -> list[
 
 def line_numbers(rows: Sequence[RecordedRow]) -> bool:
     """Whether the rows' names look like what rows without a name get: the numbers of their lines."""
-    numbers = [int(asked.name) if asked.name.isdecimal() else 0 for asked in rows]
-    gaps = [number - asked.row for number, asked in zip(numbers, rows, strict=True)]
+    numbers = [int(own.name) if own.name.isdecimal() else 0 for own in rows]
+    gaps = [number - own.row for number, own in zip(numbers, rows, strict=True)]
     return min(gaps) >= 1 and gaps == sorted(gaps) and gaps[-1] <= len(rows) + 10
 
 
 def check_questions(pairs: Iterable[tuple[RecordedRow, TruthLine]], truth: TruthFile, source: str) -> None:
-    for asked, line in pairs:
-        if asked.question and line.question and asked.question != line.question:
+    for own, line in pairs:
+        if own.question and line.question and own.question != line.question:
             raise InputError(
-                f"{truth.path}: {line.place} is about {shortened('.'.join(line.question), 40)}, but {asked.label(source)} "
+                f"{truth.path}: {line.place} is about {shortened('.'.join(line.question), 40)}, but {own.label(source)} "
                 "asks something else; give the right answers of these rows in their order, or the same unique names on both "
                 "sides"
             )
@@ -153,19 +153,19 @@ def check_names(pairs: Sequence[tuple[RecordedRow, TruthLine]], truth: TruthFile
     """Names that both sides have must not stand elsewhere, and numbers must count alike."""
     if not pairs:
         return
-    both = {asked.name for asked, _ in pairs} & {line.name for _, line in pairs}
+    both = {own.name for own, _ in pairs} & {line.name for _, line in pairs}
     shift = 0
-    if line_numbers([asked for asked, _ in pairs]):
+    if line_numbers([own for own, _ in pairs]):
         counts = [int(line.name) if line.name and line.name.isdecimal() else 0 for _, line in pairs]
         if not all(0 < count <= len(pairs) + 10 for count in counts):
             return  # names of another kind, which say nothing of these
         shift = int(pairs[0][0].name) - counts[0]  # a header is a line too
-    for asked, line in pairs:
-        if line.name is None or (int(asked.name) - int(line.name) == shift if shift else asked.name == line.name):
+    for own, line in pairs:
+        if line.name is None or (int(own.name) - int(line.name) == shift if shift else own.name == line.name):
             continue
-        if shift or asked.name in both or line.name in both:
+        if shift or own.name in both or line.name in both:
             raise InputError(
-                f"{truth.path}: {line.place} is named {shortened(line.name, 40)}, but {asked.label(source)} is not; give the "
+                f"{truth.path}: {line.place} is named {shortened(line.name, 40)}, but {own.label(source)} is not; give the "
                 "right answers of these rows in their order, or the same unique names on both sides"
             )
 
@@ -186,10 +186,11 @@ def check_counts(rows: Sequence[RecordedRow], truth: TruthFile, source: str) -> 
 
 
 def check_blanks(pairs: Sequence[tuple[RecordedRow, TruthLine]], truth: TruthFile, source: str) -> None:
-    """A blank line may stand for an empty answer or for nothing; that the input had it too shows in its line numbers."""
+    """Raises InputError where a blank line may stand for an empty answer or for nothing; that the input had it too shows in
+    its line numbers."""
     if not truth.blanks:
         return
-    numbers = {int(asked.name) - line.line if asked.name.isdecimal() else None for asked, line in pairs}
+    numbers = {int(own.name) - line.line if own.name.isdecimal() else None for own, line in pairs}
     if len(numbers) == 1 and None not in numbers:
         return
     after = next(pair for pair in pairs if pair[1].line > truth.blanks[0])

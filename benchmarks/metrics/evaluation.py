@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from logos_cli.benchmarks.metrics.alignment import aligned, recorded_rows, rows_apart
 from logos_cli.benchmarks.metrics.metrics import task_metrics
@@ -37,11 +38,28 @@ def evaluate_records(
         raise UsageError(f"--novel-against is for {', '.join(inventing())}; these records are of {given}")
     if truth_column is not None and truth is None:
         raise UsageError("--truth-column names a column of the file of right answers; give that with --truth")
-    records, ordered = rows_apart(records, source)
+    truths = truths_by_task(records, truth, source, truth_column, own_numbers)
+    records, _ = rows_apart(records, source)
     figures = {}
     with ExitStack() as opened:
-        truth = opened.enter_context(read_once(truth)) if truth else None
         novel_against = opened.enter_context(read_once(novel_against)) if novel_against else None
+        for name, told in truths.items():
+            own = [record for record in records if record.task == name]
+            task = task_of_record(name)
+            known = read_answers(novel_against, task) if novel_against and task.invents else None
+            figures[name] = task_metrics(own, told, known, keep_identity=keep_identity)
+    return figures
+
+
+def truths_by_task(
+    records: Sequence[Record], truth: Path | None, source: str, truth_column: str | None = None, own_numbers: bool = False
+) -> dict[str, dict[int, Any]]:
+    """Finds the right answers by task and by row, as `rows_apart` numbers them: those of the file `truth`, else the records'
+    own; the rest as of `evaluate_records`."""
+    records, ordered = rows_apart(records, source)
+    found = {}
+    with ExitStack() as opened:
+        truth = opened.enter_context(read_once(truth)) if truth else None
         for name in dict.fromkeys(record.task for record in records):
             own = [record for record in records if record.task == name]
             task = task_of_record(name)
@@ -49,8 +67,5 @@ def evaluate_records(
                 truths = aligned(recorded_rows(own), read_truth_file(truth, task, truth_column), source, ordered)
             else:
                 truths = truths_of(own)
-            if task.answers.counts_residues:
-                truths = placed(truths, own, own_numbers, str(truth or source))
-            known = read_answers(novel_against, task) if novel_against and task.invents else None
-            figures[name] = task_metrics(own, truths, known, keep_identity=keep_identity)
-    return figures
+            found[name] = placed(truths, own, own_numbers, str(truth or source)) if task.answers.counts_residues else truths
+    return found

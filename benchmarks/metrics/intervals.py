@@ -43,7 +43,8 @@ class Estimate:
 
 
 def rate(hits: int, n: int) -> Estimate | None:
-    """A proportion with Wilson's score interval (Wilson 1927), which holds for small n and at 0 and 1; None for n = 0."""
+    """Estimates a proportion with Wilson's score interval (Wilson 1927), which holds for small n and at 0 and 1; None for n =
+    0."""
     if n == 0:
         return None
     p, z2 = hits / n, Z95 * Z95
@@ -54,7 +55,7 @@ def rate(hits: int, n: int) -> Estimate | None:
 
 
 def percentile(values: Sequence[float], asked: float) -> float:
-    """Linear between neighbours, as numpy's default."""
+    """Interpolates linearly between neighbours, as numpy's default."""
     import numpy as np
 
     return float(np.percentile(values, asked))
@@ -77,7 +78,7 @@ class Resamples:
             self.times = np.random.default_rng(0).multinomial(rows, self.even, resamples).astype(np.float64)
 
     def draws(self, most: int) -> Iterator[npt.NDArray[np.float64]]:
-        """How often each row [R] came, at most `most` times."""
+        """Draws how often each row [R] came, at most `most` times."""
         import numpy as np
 
         if self.times is not None:
@@ -88,7 +89,7 @@ class Resamples:
             yield rng.multinomial(self.rows, self.even).astype(np.float64)
 
     def interval(self, values: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, float]:
-        """Of a statistic's `values` [B], one a draw; draws that have none (NaN) are left out."""
+        """Finds the interval of a statistic's `values` [B], one a draw; draws that have none (NaN) are left out."""
         import numpy as np
 
         known = np.asarray(values)[np.isfinite(values)]
@@ -96,7 +97,7 @@ class Resamples:
         return float(low), float(high)
 
     def mean(self, sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> Estimate | None:
-        """Mean over all observations from each row's sum and count; None without observations."""
+        """Averages over all observations from each row's sum and count; None without observations."""
         import numpy as np
 
         total = int(counts.sum())
@@ -112,15 +113,47 @@ class Resamples:
 
 
 def mean_over_rows(sums: Sequence[float] | npt.NDArray[Any], counts: Sequence[int] | npt.NDArray[Any]) -> Estimate | None:
-    """`Resamples.mean` with draws of its own."""
+    """Averages over rows as `Resamples.mean`, with draws of its own."""
     import numpy as np
 
     values = np.asarray(sums, np.float64)
     return Resamples(len(values)).mean(values, np.asarray(counts, np.float64)) if len(values) else None
 
 
+def share_over_rows(sums: Sequence[float] | npt.NDArray[Any], counts: Sequence[int] | npt.NDArray[Any]) -> Estimate | None:
+    """The mean of values between 0 and 1, from each row's sum and count. Where all rows are alike it is as sure as so many
+    rows make it, and not as so many answers."""
+    found = mean_over_rows(sums, counts)
+    if found is None or found.low != found.high:
+        return found
+    return wilson_of_rows(found, sum(count > 0 for count in counts))
+
+
+def ratio_over_rows(top: float, bottom: float, own: Sequence[tuple[float, float]]) -> Estimate | None:
+    """`top` / `bottom` with a jackknife interval over rows, for figures of sets, such as the share of distinct answers; `own`:
+    what leaving a row out takes from both. None for an empty set."""
+    if not bottom:
+        return None
+    value, n, rows = top / bottom, int(bottom), len(own)
+    without = [(top - less) / (bottom - base) for less, base in own if base < bottom]
+    if rows < FEW or len(without) < rows:
+        return Estimate(value, math.nan, math.nan, n)
+    mean = math.fsum(without) / rows
+    half = Z95 * math.sqrt((rows - 1) / rows * math.fsum((one - mean) ** 2 for one in without))
+    found = Estimate(value, max(0.0, value - half), min(1.0, value + half), n)
+    return found if half else wilson_of_rows(found, rows)
+
+
+def wilson_of_rows(found: Estimate, rows: int) -> Estimate:
+    """A share that all rows agree on, with the interval that so many rows leave open."""
+    even = rate(round(found.value * rows), rows)
+    assert even
+    return Estimate(found.value, min(even.low, found.value), max(even.high, found.value), found.n)
+
+
 def uniqueness(counts: Sequence[int]) -> Estimate | None:
-    """The share of distinct answers when each came `counts` times, with a jackknife interval over answers; None for none.
+    """Estimates the share of distinct answers when each came `counts` times, with a jackknife interval over answers; None for
+    none.
 
     It is no proportion of independent trials: it falls as more answers are drawn, so only equal numbers compare.
     """
@@ -166,7 +199,8 @@ class Flips:
         return cls(found["both"], found["lost"], found["gained"], found["neither"], found["mcnemar_p"])
 
     def change(self) -> Estimate | None:
-        """The model's rate minus the baseline's, items independent: Newcombe's method 10 for paired proportions (1998)."""
+        """Estimates the model's rate minus the baseline's, items independent: Newcombe's method 10 for paired proportions
+        (1998)."""
         if not self.n:
             return None
         model, baseline = rate(self.both + self.gained, self.n), rate(self.both + self.lost, self.n)
@@ -185,7 +219,7 @@ class Flips:
 
 
 def flips(baseline: Sequence[bool], model: Sequence[bool], rows: Sequence[int] | None = None) -> Flips:
-    """`rows` says which row each item belongs to; without it each is its own."""
+    """Compares paired outcomes. `rows` says which row each item belongs to; without it each is its own."""
     counts = {(a, b): 0 for a in (True, False) for b in (True, False)}
     net: dict[int, int] = {}
     for place, pair in enumerate(zip(baseline, model, strict=True)):
@@ -197,7 +231,7 @@ def flips(baseline: Sequence[bool], model: Sequence[bool], rows: Sequence[int] |
 
 
 def sign_test(a: int, b: int) -> float:
-    """Two-sided binomial probability of a split as uneven as a : b under even odds."""
+    """Computes the two-sided binomial probability of a split as uneven as a : b under even odds."""
     n, k = a + b, min(a, b)
     if n == 0:
         return 1.0

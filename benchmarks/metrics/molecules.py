@@ -32,7 +32,7 @@ def _properties_of(smiles: str) -> tuple[float, ...] | None:
 
 
 def similarity(left: str, right: str) -> float:
-    """Tanimoto similarity of two molecules by Morgan fingerprints; 0 if one cannot be read."""
+    """Measures Tanimoto similarity of two molecules by Morgan fingerprints; 0 if one cannot be read."""
     from rdkit.DataStructs import TanimotoSimilarity
 
     a, b = parsed(left), parsed(right)
@@ -40,7 +40,7 @@ def similarity(left: str, right: str) -> float:
 
 
 def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """The first Wasserstein distance of two samples: the area between their cumulative distributions."""
+    """Measures the first Wasserstein distance of two samples: the area between their cumulative distributions."""
     import numpy as np
 
     if not left or not right:
@@ -66,8 +66,8 @@ class Diversity:
 
 
 def internal_diversity(smiles: Sequence[str], seed: int = 0) -> Diversity | None:
-    """None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy et al. 2020),
-    but without each molecule's similarity to itself."""
+    """Measures diversity; None for fewer than two molecules; of many, a fixed draw of `MOST_PAIRED`. As in MOSES (Polykovskiy
+    et al. 2020), but without each molecule's similarity to itself."""
     from rdkit.DataStructs import BulkTanimotoSimilarity
 
     distinct = sorted(set(smiles))

@@ -69,7 +69,7 @@ class TruthFile:
 
 @contextmanager
 def read_once(path: Path) -> Iterator[Path]:
-    """A path that can be read as often as it takes: `path`, or a copy of what stdin (`-`) or a pipe gives only once."""
+    """Gives a path that can be read as often as it takes: `path`, or a copy of what stdin (`-`) or a pipe gives only once."""
     if os.path.isfile(path) or os.path.isdir(path):
         yield path
         return

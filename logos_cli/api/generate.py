@@ -15,6 +15,7 @@ from logos_cli.records.record import Record
 from logos_cli.rows.from_python import Item, rows_of
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
+from logos_cli.tasks.profile import profile_named
 from logos_cli.tasks.table import spelled, task_named
 from logos_cli.tasks.task import Task
 
@@ -35,6 +36,7 @@ def generate(
     repetition_penalty: float | None = None,
     max_tokens: int | None = None,
     seed: int | None = None,
+    profile: str = "logos",
     form: str | None = None,
     as_written: bool = False,
     keep_identity: bool = False,
@@ -47,12 +49,14 @@ def generate(
     of a JSON line, or `Row`s, which is read as answers are taken; None for tasks that need no input. Each row gives `n`
     records (1 by default); with `top` at most that many distinct valid answers of `n` (32) samples, the most frequent first;
     with `beam` and `top` the likeliest answers of a beam search of that width. A row that cannot be used gives one record
-    with `error`. Settings left out are those that the model file names, else the published ones. `reading` says how a file is
-    read (columns, chain, pocket) where its content does not.
+    with `error`. Settings left out are those that the model file names, else the published ones. `profile` is how the model
+    is asked: `logos`, `naturelm`, or the path of a TOML file. `reading` says how a file is read (columns, chain, pocket) where
+    its content does not.
 
     Raises UsageError for options that do not fit together before anything is read; while iterating InputError and EngineError.
     """
-    chosen = spelled(task_named(task, form), as_written)
+    named, asked_as = task_named(task, form), profile_named(profile)
+    chosen = spelled(asked_as.of(named) if asked_as else named, as_written)
     flags = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "repetition_penalty": repetition_penalty,
         "max_tokens": max_tokens, "seed": seed,
@@ -63,7 +67,8 @@ def generate(
 
     def answers() -> Iterator[Record]:
         with opened(model) as engine:
-            settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
+            own = {} if asked_as else engine.info.sampling
+            settings = resolve(chosen.name, chosen.sampling, chosen.source, own, flags).settings
             plan = GenerationPlan(chosen, settings, samples, top, False, consensus, keep_identity, beam=beam or 0)
             yield from generate_records(given, plan, engine)
 
@@ -88,7 +93,7 @@ def checked_samples(task: Task, n: int | None, top: int | None, beam: int | None
 
 def reading_of(task: Task) -> Reading:
     """How rows are read for a task where the user does not say."""
-    return Reading(task.wants, side=task.side, antibodies=task.modality == "antibody")
+    return Reading(task.wants, side=task.side, antibodies=task.numbered)
 
 
 def given_rows(task: Task, rows: str | Path | Iterable[Item] | None, reading: Reading) -> Iterator[Row]:

@@ -63,7 +63,8 @@ def open_model(
     batch: int | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Model:
-    """Open a GGUF file, an ONNX folder, or `nano`, the small demonstration model inside this package.
+    """Open a GGUF file, an ONNX folder, a server (`http://host:port/v1#name`), or `nano`, the small demonstration model inside
+    this package.
 
     `device` is auto, cpu, cuda or cuda:N; `threads` None means all that this process may use; `batch` is the most rows
     decoded at once; `note` hears what a user should know, such as fewer rows at once for lack of memory.
@@ -71,7 +72,7 @@ def open_model(
     """
     from logos_cli.convert.nano_model import NANO, nano_model
 
-    found = nano_model() if path == NANO else Path(path)
+    found = nano_model() if path == NANO else path
     return Model(open_engine(found, EngineSettings(device, threads, batch, note)))
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -117,12 +117,6 @@ def canonical_set(parts: Iterable[str]) -> tuple[str, ...] | None:
     if not found or any(one is None for one in found):
         return None
     return tuple(sorted(piece for one in found if one for piece in one.split(".")))
-
-
-def same_molecules(left: Sequence[str], right: Sequence[str]) -> bool:
-    """Whether two sides of a reaction are the same multiset of molecules; an invalid side equals nothing."""
-    a, b = canonical_set(left), canonical_set(right)
-    return a is not None and a == b
 
 
 def _unsanitized(smiles: str) -> Any:

@@ -83,6 +83,7 @@ def generate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no answer.")] = False,
     as_written: options.AsWritten = False,
     keep_identity: options.KeepIdentity = False,
+    profile: options.Profile = "logos",
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
@@ -116,6 +117,14 @@ def generate(
         ),
     ] = None,
     scheme: options.NumberingScheme = None,
+    stock: Annotated[
+        Path | None,
+        typer.Option(
+            "--stock",
+            help="SMILES or InChIKeys, one a line; each reactant of retro is in_stock or not.",
+            show_default=False,
+        ),
+    ] = None,
     smiles_column: options.SmilesColumn = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
@@ -153,12 +162,15 @@ def generate(
     from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
+    from logos_cli.tasks.profile import profile_named
     from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
 
-    chosen = task_named(task, form.value if form else None)
+    chosen, asked_as = task_named(task, form.value if form else None), profile_named(profile)
+    if asked_as:
+        chosen = asked_as.of(chosen)
     if (out := file_or_stdout(out)) is not None:
         check_name(out, format.value, "give --format, or another name")
     if resume and out is None:
@@ -175,7 +187,7 @@ def generate(
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None)
+    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None, stock, note)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
@@ -188,7 +200,7 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
-        antibodies=chosen.modality == "antibody",
+        antibodies=chosen.numbered,
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
@@ -198,7 +210,8 @@ def generate(
     engine = open_model(model, EngineSettings(device, threads, batch, note))
     output: StandardOutput | FileOutput | None = None
     try:
-        settings = resolve(chosen.name, chosen.sampling, chosen.source, engine.info.sampling, flags).settings
+        own = {} if asked_as else engine.info.sampling  # a model file's own settings are for LOGOS's grammar
+        settings = resolve(chosen.name, chosen.sampling, chosen.source, own, flags).settings
         if engine.info.device != "cpu":
             note(f"device: {engine.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
@@ -210,8 +223,11 @@ def generate(
             "consensus": share,
             "props": list(annotation.props),
         }
+        if asked_as:
+            described |= {"profile_sha256": asked_as.digest}
         described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
         described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
+        described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
         output = open_output(
             out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
@@ -24,7 +24,11 @@ WIDTH = 80
 def inspect(
     model: Annotated[
         str,
-        typer.Argument(help="GGUF file, ONNX folder, folder of a checkpoint, or nano.", metavar="MODEL", show_default=False),
+        typer.Argument(
+            help="GGUF file, ONNX folder, folder of a checkpoint, address of a server, or nano.",
+            metavar="MODEL",
+            show_default=False,
+        ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="Read the header only, not the weights.")] = False,
     as_json: options.Json = False,
@@ -35,6 +39,11 @@ def inspect(
     \b
     Example: logos inspect logos-1b-int4.gguf
     """
+    from logos_cli.terminal.model_word import address_of
+
+    if address := address_of(model):
+        show_server(address, as_json)
+        return
     found = inspected(model, quick)
     if as_json:
         sys.stdout.write(json.dumps(document(found), indent=2) + "\n")
@@ -45,6 +54,23 @@ def inspect(
         error: type[LogosError] = CheckpointError if found.format == "checkpoint" else ModelFileError
         problem = found.problems[0]
         raise error(f"{found.path}: {problem}{'' if ';' in problem else '; copy, download or convert it again'}")
+
+
+def show_server(address: str, as_json: bool) -> None:
+    from logos_cli.inspection.of_server import inspect_server, server_facts
+
+    found = inspect_server(address)
+    lines = [found.address, *listed(server_facts(found))]
+    sys.stdout.write((json.dumps(asdict(found), indent=2) if as_json else "\n".join(lines)) + "\n")
+
+
+def listed(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Names and texts in lines of at most 80 columns."""
+    for name, text in facts:
+        lead = f"  {name:<13}"
+        yield from wrap(
+            text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False, break_long_words=False
+        )
 
 
 def inspected(model: str, quick: bool) -> Inspection:
@@ -104,11 +130,7 @@ def shown(found: Inspection) -> Iterator[str]:
     from logos_cli.system.quantities import size
 
     yield str(found.path)
-    for name, text in facts(found):
-        lead = f"  {name:<13}"
-        yield from wrap(
-            text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False, break_long_words=False
-        )
+    yield from listed(facts(found))
     yield ""
     yield f"  {'tensors':<26} {'count':>6}  {'type':<7} {'parameters':>15}  {'size':>9}"
     for group in found.tensors:

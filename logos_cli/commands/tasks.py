@@ -11,7 +11,7 @@ from typing import Any
 from logos_cli.terminal import options
 
 
-def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
+def tasks(model: options.Model = None, profile: options.Profile = "logos", as_json: options.Json = False) -> None:
     """Show each task's input, prompt, stops and defaults.
 
     \b
@@ -19,12 +19,14 @@ def tasks(model: options.Model = None, as_json: options.Json = False) -> None:
     """
     from logos_cli.engines.sampling import resolve
     from logos_cli.models.model_file import read_model_file
+    from logos_cli.tasks.profile import profile_named
     from logos_cli.tasks.table import TASKS
-    from logos_cli.terminal.model_word import model_path
+    from logos_cli.terminal.model_word import address_of, model_path
 
-    table = read_model_file(model_path(model)).sampling
+    table = {} if address_of(model) or profile != "logos" else read_model_file(model_path(model)).sampling
     found: list[dict[str, Any]] = []
-    for task in TASKS.values():
+    asked_as = profile_named(profile)
+    for task in (asked_as.of(TASKS[name]) for name in asked_as.tasks) if asked_as else TASKS.values():
         resolved = resolve(task.name, task.sampling, task.source, table, {})
         shared = {"task": task.name, "modality": task.modality, "takes": task.takes, "prompt": task.form, "answer": task.gives}
         stops = [*task.stops, "the tokenizer's end token"]

@@ -36,7 +36,7 @@ class Canvas(Protocol):
     ) -> None: ...
 
     def letters(self, x: float, y: float, text: str, advance: float, size: float, colour: str = INK) -> None:
-        """Each letter in the middle of its own slot, `advance` wide."""
+        """Puts each letter in the middle of its own slot, `advance` wide."""
 
     def molecule(self, x: float, y: float, width: float, height: float, molecule: Molecule) -> None: ...
 
@@ -86,7 +86,7 @@ class SvgCanvas:
         self.parts.append(nested(molecule, f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'))
 
     def document(self, standalone: bool = True) -> str:
-        """The whole file, or (not `standalone`) an element of a page."""
+        """Writes the whole file, or (not `standalone`) an element of a page."""
         head = '<?xml version="1.0" encoding="UTF-8"?>\n' if standalone else ""
         space = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
         return (
@@ -97,7 +97,7 @@ class SvgCanvas:
 
 
 def nested(molecule: Molecule, placed: str) -> str:
-    """A structure as an svg element with the attributes `placed`; nothing in it has an id that could clash."""
+    """Writes a structure as an svg element with the attributes `placed`; nothing in it has an id that could clash."""
     found = picture(molecule)
     return (
         f'<svg class="molecule" {placed} viewBox="0 0 {found.width:.0f} {found.height:.0f}">'
@@ -169,7 +169,7 @@ def _font(size: float) -> Any:
 
 @cache
 def _letter(letter: str, size: float, widest: float) -> tuple[Any, int]:
-    """The coverage of one letter as an image, and how far above the baseline it begins (negative)."""
+    """Draws the coverage of one letter as an image, and how far above the baseline it begins (negative)."""
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = _font(size).getbbox(letter, anchor="ls")
@@ -179,12 +179,12 @@ def _letter(letter: str, size: float, widest: float) -> tuple[Any, int]:
 
 
 def measured(text: str, size: float, bold: bool = False) -> float:
-    """The width of `text` in pixels, in Helvetica's metrics, which most systems' fonts share."""
+    """Measures the width of `text` in pixels, in Helvetica's metrics, which most systems' fonts share."""
     return float(_font(100.0).getlength(text)) * size / 100 * (_BOLD if bold else 1)
 
 
 def fitted(text: str, size: float, width: float, bold: bool = False) -> str:
-    """`text`, cut with an ellipsis if it is wider than `width`."""
+    """Gives `text`, cut with an ellipsis if it is wider than `width`."""
     if measured(text, size, bold) <= width:
         return text
     low, high = 0, min(len(text), int(width))  # no letter is narrower than a pixel
@@ -195,7 +195,7 @@ def fitted(text: str, size: float, width: float, bold: bool = False) -> str:
 
 
 def wrapped(text: str, size: float, width: float, most: int, anywhere: bool = False) -> list[str]:
-    """`text` in at most `most` lines of `width`, the last one cut if there is more; words stay whole where they can."""
+    """Breaks `text` into at most `most` lines of `width`, the last one cut if more is left; words stay whole if they can."""
     lines: list[str] = []
     rest = text.strip()
     while rest and len(lines) < most - 1 and measured(rest[: int(width)], size) > width:

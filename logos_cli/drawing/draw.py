@@ -38,7 +38,7 @@ def format_of(out: Path) -> str:
 def draw_records(
     path: str, out: Path, columns: int = 4, limit: int = 200, valid_only: bool = False, title: str | None = None
 ) -> Drawn:
-    """Draw the records of `path` (`-`: stdin) into `out`, in the format that its suffix names.
+    """Draws the records of `path` (`-`: stdin) into `out`, in the format that its suffix names.
 
     Raises UsageError, InputError for lines that are no records or if there is nothing to draw, OutputError.
     """

@@ -180,17 +180,17 @@ def scored_answer_card(record: StoredRecord) -> Card:
 def scored_card(record: StoredRecord) -> Card:
     """Makes the card of an input that was scored."""
     if record.error is not None:
-        lines = (Lines((f"not scored: {record.error}",), "error"), Lines((record.input,), "code"))
-        return Card(lines, "full", "invalid")
-    told, scored = caption(record), what_was_scored(record)
+        failed = (Lines((f"not scored: {record.error}",), "error"), Lines((record.input,), "code"))
+        return Card(failed, "full", "invalid")
+    lines, scored = caption(record), what_was_scored(record)
     if scored is Scored.MOLECULE:
         named: Part = Lines((record.id,))
-        return Card((MoleculeLine((Molecule(record.input),)), named, *told), copies=(record.input,))
+        return Card((MoleculeLine((Molecule(record.input),)), named, *lines), copies=(record.input,))
     if scored is Scored.REACTION:
         sides = [[Molecule(one) for one in side(record.input).split(".") if one] for side in (first_side, last_side)]
         line = MoleculeLine((*joined(sides[0]), "→", *joined(sides[1])))
         agents = reaction_parts(record.input)[1]
         over = [Lines((f"over the arrow: {agents}",), "code")] if agents else []
-        return Card((line, Lines((record.id,)), *over, *told), "wide", copies=(record.input,))
+        return Card((line, Lines((record.id,)), *over, *lines), "wide", copies=(record.input,))
     body: Part = Residues(record.input, {}) if scored is Scored.SEQUENCE else Lines((record.input,), "code")
-    return Card((*told, body), "full", copies=(record.input,))
+    return Card((*lines, body), "full", copies=(record.input,))

@@ -17,16 +17,17 @@ _BESIDE = 14.0  # between two molecules without a sign
 
 @dataclass(frozen=True)
 class Box:
-    """One item of a scheme, at its final size; `told` is shown where the structure cannot be."""
+    """One item of a line, at its final size; `words` are shown where the structure cannot be."""
 
     item: Molecule | str
     width: float
     height: float
-    told: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def boxes(part: MoleculeLine, width: float) -> list[Box]:
-    """The molecules at one scale, as near to their natural size as the width allows; what is still too large is smaller."""
+    """Sizes the molecules at one scale, as near to their natural size as the width allows; what is still too large is
+    smaller."""
     found: list[Box] = []
     for item in part.items:
         if isinstance(item, str):
@@ -39,7 +40,7 @@ def boxes(part: MoleculeLine, width: float) -> list[Box]:
             lines = wrapped(item.smiles, 12, min(width, 200), 4, anywhere=True)
             wide = max([measured(one, 12) for one in (*lines, str(error))]) + 8
             found.append(Box(item, min(width, wide), 17.0 * len(lines) + 19, (str(error), *lines)))
-    drawings = [one for one in found if isinstance(one.item, Molecule) and not one.told]
+    drawings = [one for one in found if isinstance(one.item, Molecule) and not one.words]
     rigid = sum(one.width for one in found) - sum(one.width for one in drawings) + _BESIDE * len(found)
     scale = 1.0
     if drawings:
@@ -48,7 +49,7 @@ def boxes(part: MoleculeLine, width: float) -> list[Box]:
     sized = []
     for one in found:
         share = min(scale, width / one.width, TALLEST / one.height) if one in drawings else 1.0
-        sized.append(Box(one.item, one.width * share, one.height * share, one.told))
+        sized.append(Box(one.item, one.width * share, one.height * share, one.words))
     return sized
 
 
@@ -73,7 +74,7 @@ def molecule_line(part: MoleculeLine, width: float) -> Block:
 
 
 def item(canvas: Canvas, box: Box, x: float, y: float, height: float) -> None:
-    """One box of a scheme in a line that is `height` high, its label below that."""
+    """Paints one box in a line that is `height` high, its label below that."""
     middle = y + height / 2
     if box.item == "→":
         end = x + box.width
@@ -83,9 +84,9 @@ def item(canvas: Canvas, box: Box, x: float, y: float, height: float) -> None:
     elif isinstance(box.item, str):
         canvas.text(x + box.width / 2, middle + 7, box.item, 22, SOFT, "middle")
     else:
-        if box.told:
-            for i, line in enumerate(box.told):
-                top = middle - 17 * len(box.told) / 2
+        if box.words:
+            for i, line in enumerate(box.words):
+                top = middle - 17 * len(box.words) / 2
                 canvas.text(x + box.width / 2, top + 13 + 17 * i, line, 12, SOFT if i else RED, "middle")
         else:
             canvas.molecule(x, middle - box.height / 2, box.width, box.height, box.item)

@@ -47,7 +47,7 @@ def picture(molecule: Molecule) -> Picture:
 
 
 def raster(molecule: Molecule, scale: float) -> bytes:
-    """A PNG of the molecule at `scale` times its natural size, its ground transparent. Raises Undrawn."""
+    """Draws a PNG of the molecule at `scale` times its natural size, its ground transparent. Raises Undrawn."""
     from rdkit.Chem.Draw.rdMolDraw2D import MolDraw2DCairo
 
     return bytes(_drawn(MolDraw2DCairo, molecule, scale).GetDrawingText())
@@ -75,7 +75,7 @@ def _drawn(kind: Any, molecule: Molecule, scale: float) -> Any:
 
 @lru_cache(maxsize=4096)
 def _prepared(molecule: Molecule) -> Any:
-    """With coordinates, aromatic rings in Kekulé's form, wedges. Raises Undrawn."""
+    """Prepares a molecule with coordinates, aromatic rings in Kekulé's form, wedges. Raises Undrawn."""
     chem, smiles = rdkit(), molecule.smiles
     if not smiles.strip() or "\0" in smiles:
         raise Undrawn("no SMILES")
@@ -95,7 +95,7 @@ def _prepared(molecule: Molecule) -> Any:
 
 
 def placed(mol: Any, whole: bool) -> Any:
-    """`mol` ready to draw; one that is not `whole` has not been sanitized."""
+    """Makes `mol` ready to draw; one that is not `whole` has not been sanitized."""
     from rdkit.Chem import rdDepictor
     from rdkit.Chem.Draw.rdMolDraw2D import PrepareMolForDrawing
 

@@ -178,5 +178,5 @@ def ranking(part: Ranking) -> str:
         place, name, delta, *others = map(escape, cells)
         rest = "".join(f"<span>{one}</span>" for one in others)
         rows.append(f'<li><span>{place}</span><span>{name}</span><b style="background:{colour}">{delta}</b>{rest}</li>')
-    told = escape(", ".join(part.columns))
-    return f'<p class="soft">{told}</p><ol>{"".join(rows)}</ol>'
+    columns = escape(", ".join(part.columns))
+    return f'<p class="soft">{columns}</p><ol>{"".join(rows)}</ol>'

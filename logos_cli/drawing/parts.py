@@ -85,7 +85,7 @@ def faint(colour: str) -> str:
 
 
 def runs(row: str, start: int, given: int) -> list[tuple[int, str]]:
-    """(place in the row, letters) without a gap or a change of colour inside."""
+    """Cuts a row into (place in the row, letters) without a gap or a change of colour inside."""
     parts = groupby(range(len(row)), key=lambda i: (i // 10, start + i < given))
     return [(found[0], row[found[0] : found[-1] + 1]) for _, group in parts if (found := list(group))]
 
@@ -142,7 +142,7 @@ def cell(canvas: Canvas, part: HeatMap, at: int, wild: str, residue: str, x: flo
 
 
 def ranking(part: Ranking, width: float) -> Block:
-    """In columns that are read downwards."""
+    """Lays a list out in columns that are read downwards."""
     ends = column_ends(part)
     columns = max(1, int((width + 24) / (ends[-1] + 24)))
     high = -(-len(part.rows) // columns)
@@ -162,7 +162,7 @@ def ranking(part: Ranking, width: float) -> Block:
 
 
 def column_ends(part: Ranking) -> list[float]:
-    """The right ends of right-aligned columns, each as wide as its widest cell."""
+    """Measures the right ends of right-aligned columns, each as wide as its widest cell."""
     ends: list[float] = []
     for place, name in enumerate(part.columns):
         cells: Sequence[str] = [name, *(cells[place] for cells, _ in part.rows)]

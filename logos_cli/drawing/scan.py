@@ -43,23 +43,23 @@ class ScoredMutant:
 
 
 def changes_of(name: str) -> tuple[tuple[int, str, str], ...]:
-    """`A23V+K45R` read; empty if a part of it is not such a change."""
+    """Reads `A23V+K45R`; empty if a part of it is not such a change."""
     found = [_MUTATION.fullmatch(part) for part in re.split(r"[+:,;/ ]+", name.strip())]
     return tuple((int(one[2]), one[1], one[3]) for one in found if one) if all(found) else ()
 
 
 def own_changes(name: str, site: dict[str, Any]) -> tuple[tuple[int, str, str], ...]:
-    """A structure's mutant, whose places the record tells; empty if it tells none that fit the name."""
-    told, parts = site.get("places"), [part.rpartition(":")[2] for part in name.split("+")]
-    if not isinstance(told, list) or len(told) != len(parts) or not all(type(at) is int and at > 0 for at in told):
+    """Reads a structure's mutant, whose places the record tells; empty if it tells none that fit the name."""
+    places, parts = site.get("places"), [part.rpartition(":")[2] for part in name.split("+")]
+    if not isinstance(places, list) or len(places) != len(parts) or not all(type(at) is int and at > 0 for at in places):
         return ()
     if not all(part[:1].isalpha() and part[-1:].isalpha() and len(part) > 1 for part in parts):
         return ()
-    return tuple((at, part[0], part[-1]) for at, part in zip(told, parts, strict=True))
+    return tuple((at, part[0], part[-1]) for at, part in zip(places, parts, strict=True))
 
 
 def wild_type(records: Sequence[StoredRecord], mutants: Sequence[ScoredMutant]) -> str:
-    """The sequence that was mutated: that of the unmutated record, else the first mutant's, changes taken back."""
+    """Finds the sequence that was mutated: that of the unmutated record, else the first mutant's, changes taken back."""
     letters = list(next((one.input for one in records if not one.mutant), records[0].input))
     for mutant in mutants:
         for at, old, new in mutant.changes:
@@ -69,7 +69,7 @@ def wild_type(records: Sequence[StoredRecord], mutants: Sequence[ScoredMutant]) 
 
 
 def scan_card(records: Sequence[StoredRecord]) -> Card:
-    """Of the records of one row, at least one of them a mutant."""
+    """Makes the card of one row's records, at least one of them a mutant."""
     plain = next((one for one in records if not one.mutant and one.error is None), None)
     mutants = []
     for one in records:
@@ -90,8 +90,8 @@ def scan_card(records: Sequence[StoredRecord]) -> Card:
     parts.append(Residues(letters, marks(mutants, len(letters), limit)))
     if limit:
         stops = tuple(diverging(share) for share in (-1, -0.5, 0, 0.5, 1))
-        told = "delta of log-prob, mutant minus wild type; a residue has the mean of its mutants"
-        parts.append(Legend(told, f"{signed(-limit)} worse", f"{signed(limit)} better", stops))
+        meaning = "delta of log-prob, mutant minus wild type; a residue has the mean of its mutants"
+        parts.append(Legend(meaning, f"{signed(-limit)} worse", f"{signed(limit)} better", stops))
     outside = [one.name for one in mutants if not one.changes or any(at > len(letters) for at, _, _ in one.changes)]
     if outside:
         parts.append(Lines((f"not marked, no place in this sequence: {', '.join(outside[:10])}",)))
@@ -108,7 +108,7 @@ def fill(delta: float | None, limit: float) -> str:
 
 
 def marks(mutants: Sequence[ScoredMutant], length: int, limit: float) -> dict[int, Mark]:
-    """By position: the mean of the mutants with that change alone, where there are none of all with it."""
+    """Marks each position with the mean of the mutants with that change alone, where there are none of all with it."""
     found = {}
     places = sorted({at for one in mutants for at, _, _ in one.changes if at <= length})
     framed = len(places) <= length / 2  # a frame around every letter would tell nothing
@@ -118,13 +118,13 @@ def marks(mutants: Sequence[ScoredMutant], length: int, limit: float) -> dict[in
         deltas = [one.delta for one in used if one.delta is not None]
         mean = fmean(deltas) if deltas else None
         names = ", ".join(one.name for one in used[:6]) + (" …" if len(used) > 6 else "")
-        told = f"{names}: {signed(mean)}" if mean is not None else names
-        found[at] = Mark(fill(mean, limit), framed, told)
+        title = f"{names}: {signed(mean)}" if mean is not None else names
+        found[at] = Mark(fill(mean, limit), framed, title)
     return found
 
 
 def heat_map(mutants: Sequence[ScoredMutant], letters: str, limit: float) -> HeatMap | None:
-    """None if a list says as much: few mutants, or one substitution a position."""
+    """Makes a heat map; None if a list says as much: few mutants, or one substitution a position."""
     single = {
         (one.changes[0][0], one.changes[0][2]): one
         for one in mutants
@@ -139,7 +139,7 @@ def heat_map(mutants: Sequence[ScoredMutant], letters: str, limit: float) -> Hea
 
 
 def ranking(mutants: Sequence[ScoredMutant], limit: float) -> list[Part]:
-    """The best first; of a long list both ends, and a line that says so."""
+    """Lists mutants, the best first; of a long list both ends, and a line that says so."""
 
     def worth(one: ScoredMutant) -> float:
         return next((value for value in (one.delta, one.logprob) if value is not None), float("-inf"))

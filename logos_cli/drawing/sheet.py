@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # The light colours of benchmarks/report/html.py.
-INK, SOFT, RULE, GROUND, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#f5f7fa", "#ffffff"
+INK, SOFT, RULE, WHITE = "#1c2230", "#5a6478", "#d9dee8", "#ffffff"
 BLUE, ORANGE, RED, GREY = "#2f6fde", "#d9730d", "#c2413b", "#e9ecf2"
 
 
@@ -112,18 +112,18 @@ class Sheet:
 
 
 def mixed(start: str, end: str, share: float) -> str:
-    """The colour that is `share` of the way from `start` to `end`."""
+    """Mixes the colour that is `share` of the way from `start` to `end`."""
     pairs = zip(bytes.fromhex(start[1:]), bytes.fromhex(end[1:]), strict=True)
     return "#" + bytes(round(a + (b - a) * min(1.0, max(0.0, share))) for a, b in pairs).hex()
 
 
 def shade(share: float) -> str:
-    """0 to 1 as white to orange, dark letters readable on all of it."""
+    """Shows 0 to 1 as white to orange, dark letters readable on all of it."""
     return mixed(WHITE, ORANGE, 0.08 + 0.72 * share) if share > 0 else WHITE
 
 
 def diverging(share: float) -> str:
-    """-1 to 1 as orange over white to blue: a pair that the colour-blind tell apart."""
+    """Shows -1 to 1 as orange over white to blue: a pair that the colour-blind tell apart."""
     return mixed(WHITE, BLUE if share > 0 else ORANGE, 0.75 * abs(share))
 
 
@@ -132,7 +132,7 @@ def signed(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """A property or a log-probability: two decimals, one where there are hundreds."""
+    """Writes a property or a log-probability: two decimals, one where there are hundreds."""
     return f"{value:.{0 if isinstance(value, int) else 1 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
 

@@ -92,7 +92,9 @@ NOT_NUMBERS = "the model's logits are not numbers (NaN or infinity); if many row
 @dataclass(frozen=True)
 class Generation:
     """One answer. `logprob` is natural, summed over `tokens` (the stop token included), from raw logits. `finish` is
-    `stop`, `length`, or `NO_NUMBERS` where the logits after `tokens` were NaN or infinite: all other answers go on."""
+    `stop`, `length`, or `NO_NUMBERS` where the logits after `tokens` were NaN or infinite: all other answers go on.
+    `error` says why a prompt gets no answer at all. `unknown` are those of `tokens` and `logprob` that a server does not tell
+    and that mean nothing then."""
 
     row: int
     sample: int
@@ -101,6 +103,8 @@ class Generation:
     logprob: float
     finish: str
     asker: Asker | None = field(default=None, compare=False, repr=False)
+    error: str | None = None
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass

@@ -1,5 +1,5 @@
-"""What `--props`, `--similar-to` and `--scheme` add to a record: its molecule's properties, the nearest of known molecules,
-its antibody's numbers."""
+"""What `--props`, `--similar-to`, `--scheme` and `--stock` add to a record: its molecule's properties, the nearest of known
+molecules, its antibody's numbers, which reactants can be had."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from logos_cli.chemistry.grammar import MOLECULE, RowError
 from logos_cli.chemistry.properties import fingerprint, parsed, properties_of
 from logos_cli.chemistry.smiles import canonical
 from logos_cli.errors import InputError
-from logos_cli.records.record import Record
+from logos_cli.pipeline.stock import Stock
+from logos_cli.records.record import IN_STOCK, Record
 from logos_cli.rows.read_rows import read_rows
 
 
 @dataclass(frozen=True)
 class References:
-    """Known molecules: `names` of their fingerprints."""
+    """Molecules to compare with: `names` of their fingerprints."""
 
     names: tuple[str, ...]
     prints: tuple[Any, ...]
 
     @classmethod
     def read(cls, path: Path) -> References:
-        """Those of any file that holds SMILES. Raises InputError for one without a valid molecule."""
+        """Reads those of any file that holds SMILES. Raises InputError for one without a valid molecule."""
         rows = [(row.id, canonical(row.value)) for row in read_rows(str(path)) if isinstance(row.value, str)]
         found = [(name, parsed(smiles)) for name, smiles in rows if smiles]
         if not found:
@@ -33,7 +34,7 @@ class References:
         return cls(tuple(name for name, _ in found), tuple(fingerprint(mol) for _, mol in found))
 
     def nearest(self, mol: Any) -> dict[str, Any]:
-        """Tanimoto similarity to the nearest of them, and its name."""
+        """Finds the nearest of them: Tanimoto similarity, and its name."""
         from rdkit.DataStructs import BulkTanimotoSimilarity
 
         values = BulkTanimotoSimilarity(fingerprint(mol), list(self.prints))
@@ -46,21 +47,25 @@ KNOWN = "known"  # --similar-to: the ligand that is known of the row itself
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is added to each record of a molecule or, by `scheme`, of an antibody; an answer that is not valid has none of
-    it. `known`: similarity is to the record's own right answer, as far as it has one."""
+    """What is added to each record of a molecule, of reactants or, by `scheme`, of an antibody; an answer that is not valid has
+    none of it. `known`: similarity is to the record's own right answer, as far as it has one."""
 
     props: tuple[str, ...] = ()
     references: References | None = None
     known: bool = False
     scheme: str | None = None
+    stock: Stock | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.props, *(("tanimoto", "to") if self.references or self.known else ()))
+        of_similarity = ("tanimoto", "to") if self.references or self.known else ()
+        return (*self.props, *of_similarity, *((IN_STOCK,) if self.stock else ()))
 
     def of(self, record: Record) -> Record:
         if self.scheme and record.valid:
             return replace(record, numbering=numbered(record.smiles, self.scheme))
+        if self.stock and record.valid:
+            return replace(record, in_stock=[self.stock.has(one) for one in record.answer])
         mol = parsed(record.smiles) if self.columns and record.valid else None
         if mol is None:
             return record

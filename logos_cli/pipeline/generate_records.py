@@ -136,7 +136,7 @@ def generate_records(
         for generation in engine.generate(requests(), plan.sampling, plan.task.stops, plan.single, plan.beam):
             if generation is not None and (pending := waiting.get(generation.row)):  # else its row has ended in an error
                 # Samples of one branch come one after the other and share their tokens.
-                if pending.last is None or pending.last[0] is not generation.tokens:
+                if generation.unknown or pending.last is None or pending.last[0] is not generation.tokens:
                     pending.last = (generation.tokens, answer_record(pending, generation, plan))
                 record = replace(pending.last[1], sample=None if pending.last[1].failed else generation.sample)
                 pending.arrived[generation.sample] = record
@@ -208,12 +208,15 @@ def answer_record(pending: _Pending, generation: Generation, plan: GenerationPla
     """Makes the record of one sample; or that of its row, if the model gives no numbers for the prompt or for all that was
     asked of it."""
     base, task = pending.base, plan.task
+    if generation.error is not None:
+        return replace(base, error=generation.error)
+    logprob = None if "logprob" in generation.unknown else round(generation.logprob, 4)
+    count = None if "tokens" in generation.unknown else len(generation.tokens)
     if generation.finish == NO_NUMBERS:
         if not generation.tokens or plan.samples == 1:
             return replace(base, error=NOT_NUMBERS)
         return replace(
-            base, sample=generation.sample, error=NOT_NUMBERS, text=generation.text, tokens=len(generation.tokens),
-            logprob=round(generation.logprob, 4),
+            base, sample=generation.sample, error=NOT_NUMBERS, text=generation.text, tokens=count, logprob=logprob,
         )  # fmt: skip
     answer = task.parse(generation.text, generation.finish, pending.prompt)
     if answer.valid and task.repeats and not plan.keep_identity and (why := task.repeats(base.question, answer.smiles)):
@@ -222,7 +225,7 @@ def answer_record(pending: _Pending, generation: Generation, plan: GenerationPla
     own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
     return replace(
         base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
-        tokens=len(generation.tokens), logprob=round(generation.logprob, 4), finish=generation.finish, reaction=reaction,
+        tokens=count, logprob=logprob, finish=generation.finish, reaction=reaction,
         residues=own, smiles=answer.smiles,
     )  # fmt: skip
 

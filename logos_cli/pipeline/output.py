@@ -43,7 +43,7 @@ class StandardOutput:
     samples = None
 
     def watched(self, rows: Iterable[Row]) -> Iterable[Row]:
-        """The same rows: what was written to a pipe cannot be resumed."""
+        """Gives the same rows: what was written to a pipe cannot be resumed."""
         return rows
 
     def write(self, record: Record) -> None:
@@ -83,8 +83,9 @@ class FileOutput:
         shard: Shard | None = None,
         blank: Blank | None = None,
     ) -> None:
-        """`whole_rows`: a row's records leave together, after all its samples. `note` hears of damage. Of a `shard` only its
-        rows are answered, and OUT.run says what merging needs to know: `blank`, too, what was skipped of the input."""
+        """Prepares OUT. `whole_rows`: a row's records leave together, after all its samples. `note` hears of damage. Of a
+        `shard` only its rows are answered, and OUT.run says what merging needs to know: `blank`, too, what was skipped of the
+        input."""
         check_output(out)
         self.shard, self.blank = shard, blank
         self.out, self.formatter, self.keep, self.whole_rows, self.note = out, formatter, keep, whole_rows, note
@@ -100,7 +101,7 @@ class FileOutput:
         self.other_input = False
 
     def open(self, settings: dict[str, Any], resume: bool, rows: Iterable[Row] = ()) -> bool:
-        """Start or take up the partial file; False if OUT is complete already and nothing is left to do: it is then what
+        """Starts or takes up the partial file; False if OUT is complete already and nothing is left to do: it is then what
         these settings made of `rows`."""
         self.settings = json.loads(json.dumps(settings))
         exists = self.paths.partial.exists()
@@ -130,7 +131,7 @@ class FileOutput:
         return True
 
     def _check_finished(self, rows: Iterable[Row]) -> None:
-        """Raise OutputError for an OUT that this run would not have written."""
+        """Raises OutputError for an OUT that this run would not have written."""
         found = check_own(self.out, self.settings)
         if INPUT in self.settings:
             return
@@ -151,11 +152,11 @@ class FileOutput:
         # Of an input file that differs, the first row that does is named when the rows are read.
         self.other_input = INPUT in before and INPUT in self.settings and before[INPUT] != self.settings[INPUT]
         now = self.settings | ({INPUT: before[INPUT]} if self.other_input else {})
-        if told := differences(before, now):
-            raise OutputError(f"{self.paths.partial} cannot be resumed: {told}; give the old values, or remove it")
+        if changed := differences(before, now):
+            raise OutputError(f"{self.paths.partial} cannot be resumed: {changed}; give the old values, or remove it")
 
     def _take_up(self) -> None:
-        """Cut the file back to its last whole record, or whole row, and read off where to go on. What stands behind a
+        """Cuts the file back to its last whole record, or whole row, and reads off where to go on. What stands behind a
         damaged line is kept for its turn."""
         assert self.stream is not None and self.kept is not None
         at = row_start = 0
@@ -199,7 +200,7 @@ class FileOutput:
         self.kept.drop_before(self.done.row)
 
     def _keep(self, behind: list[PartialLine | None]) -> int:
-        """Put aside whole lines from behind a damaged one; how many. Where a row's records leave together, rows that stand
+        """Puts aside whole lines from behind a damaged one; how many. Where a row's records leave together, rows that stand
         next to a damaged line may lack some, and so may the last."""
         assert self.kept is not None
         whole: list[PartialLine] = []
@@ -223,8 +224,8 @@ class FileOutput:
         return len(whole)
 
     def watched(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Those of the rows that are to be answered here. Raises OutputError at the first that is not the one that an earlier
-        run has answered."""
+        """Gives those of the rows that are to be answered here. Raises OutputError at the first that is not the one that an
+        earlier run has answered."""
         assert self.kept is not None
         shard = self.shard or WHOLE
         answered = shard.ordinal(len(self.digests) // _DIGEST - 1)  # the last row whose digest is known
@@ -253,7 +254,7 @@ class FileOutput:
         return self
 
     def keep_sample(self, record: Record) -> None:
-        """Store a sample whose row is not complete yet."""
+        """Stores a sample whose row is not complete yet."""
         assert self.kept is not None
         digest = self.pending[record.row]
         self._written(lambda kept: kept.add(record_line(record, digest), record.row, digest))
@@ -286,7 +287,7 @@ class FileOutput:
             raise OutputError(f"{self.paths.partial}: {error.strerror}; free space, then add --resume") from error
 
     def finish(self) -> None:
-        """Write OUT in its format, and beside it which run it is of; then remove the partial files."""
+        """Writes OUT in its format, and beside it which run it is of; then removes the partial files."""
         assert self.stream is not None and self.kept is not None
         self.stream.flush()
         counts = LineCounts()
@@ -296,8 +297,8 @@ class FileOutput:
                     raise OutputError(f"{self.paths.partial}: line {line.number} is damaged; add --resume to write it again")
                 record = Record.from_dict(line.found)
                 target.write(counts.written(self.formatter.lines, record, record.row, self.keep(record)))
-        told = part_of(counts, self.tally.counts, self.blank) if self.shard else {}
-        sign(self.out, self.settings, rows=[self.input.rows, self.input.value], **told)
+        part = part_of(counts, self.tally.counts, self.blank) if self.shard else {}
+        sign(self.out, self.settings, rows=[self.input.rows, self.input.value], **part)
         self.kept.close()
         for path in (self.paths.kept, self.paths.partial, self.paths.settings):
             with suppress(OSError):
@@ -305,7 +306,7 @@ class FileOutput:
         sync_folder(self.out.absolute().parent)
 
     def close(self) -> None:
-        """Leave everything as it is, for a resume."""
+        """Leaves everything as it is, for a resume."""
         for opened in (self.stream, self.kept):
             if opened:
                 with suppress(OSError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from logos_cli.chemistry.properties import names_of
 from logos_cli.engines.sampling import BEAM_MOST
 from logos_cli.errors import UsageError
 from logos_cli.pipeline.annotation import KNOWN, Annotation, References
+from logos_cli.pipeline.stock import read_stock
+from logos_cli.tasks.answer_kinds import REACTANTS
 from logos_cli.tasks.table import TASKS, spelling
 from logos_cli.tasks.task import Task
 
@@ -83,10 +86,21 @@ def beam_of(task: Task, decode: str, top: int | None, width: int | None, drawn: 
     return width
 
 
-def annotation_for(task: Task, props: str | None, similar_to: str | None, scheme: str | None) -> Annotation:
-    """What --props and --similar-to ask for, of tasks that answer with one molecule, and --scheme, of antibodies."""
+def annotation_for(
+    task: Task,
+    props: str | None,
+    similar_to: str | None,
+    scheme: str | None,
+    stock: Path | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Annotation:
+    """What --props and --similar-to ask for, of tasks that answer with one molecule, --scheme, of antibodies, and --stock, of
+    reactants; `note` hears of long reading."""
     if (props or similar_to) and not task.answers.one_molecule:
         raise UsageError(f"--props and --similar-to are of single molecules, which {task.name} does not answer with")
+    if stock and task.answers is not REACTANTS:
+        raise UsageError(f"--stock says which reactants of retro can be had; {task.name} answers with none")
     known = similar_to == KNOWN
     references = References.read(Path(similar_to)) if similar_to and not known else None
-    return Annotation(names_of(props or ""), references, known, scheme)
+    shelf = read_stock(stock, note) if stock else None
+    return Annotation(names_of(props or ""), references, known, scheme, shelf)

@@ -21,7 +21,7 @@ INTEGERS = ("row", "sample", "tokens", "rank", "count", "samples", "faithful")
 NUMBERS = ("logprob", "logprob_per_token", "perplexity", "delta")
 TEXTS = ("id", "task", "input", "model", "error", "text", "finish", "reaction", "mutant", "asked", "prompt")
 OBJECTS = ("unfaithful", "site", "props", "similarity", "numbering")
-LISTS = {"frequency": (int, float), "residues": (str, int, type(None))}
+LISTS = {"frequency": (int, float), "residues": (str, int, type(None)), "in_stock": (bool,)}
 _LARGEST = 1e15  # what is beyond it was never counted or measured
 
 

@@ -21,8 +21,9 @@ SCHEMA, ANSWER, SCORE = record_fields.SCHEMA, record_fields.ANSWER, record_field
 # Keys of a line that are left out where they say nothing.
 OPTIONAL = (
     "asked", "rank", "count", "reaction", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "prompt",
-    "props", "similarity", "numbering", "truth",
+    "props", "similarity", "numbering", "in_stock", "truth",
 )  # fmt: skip
+IN_STOCK = "in_stock"
 CSV_COLUMNS = ("asked", "rank", "count", "reaction", "truth")
 POCKET_COLUMNS = ("rank", "count", "residues", "frequency", "samples", "faithful", "unfaithful", "site", "truth")
 SITE_COLUMNS = ("rank", "count", "site", "truth")
@@ -39,8 +40,9 @@ class Record:
     `input` is as it was given; `asked` are its molecules as the prompt has them, where that is another spelling. `site` says
     which residues of which chain the prompt marked; `prompt` is its text where `input`, `asked` and `site` do not lead back to
     it. `residues` are a pocket answer's places in a structure's own numbers. A merged pocket record has `frequency`, one number
-    a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props` and `similarity` come with --props and
-    --similar-to, the `numbering` of an antibody with --scheme. `line` is that of the file it was read from.
+    a residue, from `faithful` of `samples`, and why the others are `unfaithful`. `props`, `similarity` and `in_stock`, a truth
+    value for each reactant, come with --props, --similar-to and --stock, the `numbering` of an antibody with --scheme. `line`
+    is that of the file it was read from.
     """
 
     row: int
@@ -70,6 +72,7 @@ class Record:
     props: dict[str, float | None] | None = None
     similarity: dict[str, Any] | None = None
     numbering: dict[str, Any] | None = None
+    in_stock: list[bool] | None = None
     truth: Any = None
     smiles: str = field(default="", compare=False)
     columns: dict[str, str] = field(default_factory=dict, compare=False)
@@ -107,12 +110,9 @@ class Record:
         except TypeError as error:
             raise InputError(f"not a record: {error}") from None
 
-    def to_line(self, private: bool = False) -> str:
-        """The JSONL line; `private` adds what the other formats need and the schema has not."""
-        found = self.to_dict()
-        if private:
-            found |= {"smiles": self.smiles, "columns": self.columns}
-        return json.dumps(found, ensure_ascii=False) + "\n"
+    def to_line(self) -> str:
+        """Writes the JSONL line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False) + "\n"
 
 
 def is_score(found: dict[str, Any]) -> bool:
@@ -124,7 +124,7 @@ class Formatter:
     """Records as lines of one format; stateful only for the header of csv.
 
     `columns` are the optional keys that a csv has beside those of every record; `wanted` the names under `props` and
-    `similarity`, which a record without an answer lacks.
+    `similarity`, and `in_stock`, which a record without an answer lacks.
     """
 
     def __init__(self, name: str, columns: tuple[str, ...] = CSV_COLUMNS, wanted: tuple[str, ...] = ()) -> None:
@@ -147,6 +147,7 @@ class Formatter:
         # Ids come from users' files: a tab would shift the columns, a newline would make another molecule.
         name = " ".join(record.id.split())
         more = [*(record.props or {}).values(), *((record.similarity or {}).values())]
+        more += [_of_stock(record)] if record.in_stock else []
         return "\t".join([record.smiles, name, str(rank), str(record.count or 1), *map(cell, more)]) + "\n"
 
     def _fasta(self, record: Record) -> str:
@@ -164,9 +165,16 @@ class Formatter:
         cells |= dict.fromkeys(self.wanted) | (record.props or {}) | (record.similarity or {})
         kind = answer_kind(record.task)
         cells = {key: kind.cell(value) for key, value in cells.items()}
+        if IN_STOCK in self.wanted:
+            cells[IN_STOCK] = _of_stock(record)
         lines = table_lines(cells, record.columns, not self.headed)
         self.headed = True
         return lines
+
+
+def _of_stock(record: Record) -> str:
+    """`in_stock` as one cell."""
+    return " ".join("true" if one else "false" for one in record.in_stock or ())
 
 
 def table_lines(cells: dict[str, Any], columns: dict[str, str], header: bool) -> str:
@@ -243,16 +251,6 @@ def json_objects(path: str, lines: Iterator[Line]) -> Iterator[tuple[int, dict[s
 def read_records(path: str | Path, ending: Ending | None = None) -> Iterator[Record]:
     """The records of a file as `stored` reads it."""
     return stored(str(path), Record.from_dict, ending or Ending())
-
-
-def complete_lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as stream:
-            for line in stream:
-                if line.endswith(b"\n"):
-                    yield line
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
 
 
 @dataclass

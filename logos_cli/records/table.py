@@ -82,6 +82,10 @@ def object_of(cells: dict[str, str]) -> dict[str, Any]:
     for name in LISTS:
         if found.get(name) is not None:
             found[name] = [json_of(one) if name == "frequency" else one for one in found[name].split()]
+    if found.get("in_stock") is not None:
+        words = [one.lower() for one in found["in_stock"]]
+        # Without --stock it may be a column of the input, that says what it likes.
+        found["in_stock"] = [one == "true" for one in words] if set(words) <= {"true", "false"} else None
     return found | _annotations(cells)
 
 

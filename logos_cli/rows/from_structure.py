@@ -18,7 +18,7 @@ from logos_cli.structures.binary_cif import looks_like_binary_cif, mmcif_text
 from logos_cli.structures.chains import Chain, Site, chain_named, joined, protein_chains, read_chain
 from logos_cli.structures.gemmi_library import StructureError
 from logos_cli.structures.ligand_file import is_ligand_file, read_ligands
-from logos_cli.structures.ligands import Inventory, Named, ends, largest, read_named
+from logos_cli.structures.ligands import Inventory, Named, ends, largest, read_named, whole_chain
 from logos_cli.structures.structure_file import parse_structure
 from logos_cli.system.lines import all_bytes, open_bytes
 
@@ -167,7 +167,15 @@ def asked_pockets(reading: Reading, inventory: Inventory) -> list[_Asked]:
     ligands = read_ligands(asked.strip())
     told = f"pocket from {Path(asked.strip()).name}"
     if not ligands[0].residues:
-        return [_Asked(Named((tuple(one.copy() for one in ligands),)), (told,))]
+        copies = tuple(one.copy() for one in ligands)
+        inside = [inventory.numbers_under(one.positions) for one in copies]
+        whole = {chain for unit in inventory.chains for chain in unit.name.split(",") if covers(inside[0], chain, inventory)}
+        if not any(inside):
+            return [_Asked(Named((copies,)), (told,))]
+        if whole:
+            return [_Asked(Named((tuple(whole_chain(name, inventory) for name in sorted(whole)),)), (told,))]
+        ligands = [replace(one, residues=tuple(numbers)) for one, numbers in zip(ligands, inside, strict=True) if numbers]
+        told += ", residues of the structure itself"
     wanted = ligands if reading.each_copy else ligands[:1]
     more = f", {ligands[0].name} of {len(ligands)} pockets" if len(ligands) > 1 else ""
     found = []
@@ -182,6 +190,12 @@ def asked_pockets(reading: Reading, inventory: Inventory) -> list[_Asked]:
         residues = tuple((chain, number, number) for chain, _, number in parts)
         found.append(_Asked(Named((), residues), tuple(notes), one.name if reading.each_copy else ""))
     return found
+
+
+def covers(numbers: Sequence[str], chain: str, inventory: Inventory) -> bool:
+    """Whether `numbers` are all of a chain."""
+    own = {number for number in inventory.proteins if number.rpartition(":")[0] == chain}
+    return bool(own) and own <= set(numbers)
 
 
 def labelled(found: Found, asked: _Asked) -> Found:

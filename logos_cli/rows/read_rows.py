@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -36,6 +36,7 @@ from logos_cli.system.lines import Blank, Line, decode, first_lines, lines_of, o
 
 _ATOM = re.compile(r"\[\d*[A-Za-z*@+-][^\[\]{}\",]*\]")
 _DEFAULT = Reading()
+TABLE_OPTIONS = ("--no-header", "--smiles-column", "--sequence-column", "--id-column")
 
 
 def read_rows(path: str, reading: Reading = _DEFAULT, blank: Blank | None = None) -> Iterator[Row]:
@@ -56,6 +57,7 @@ def with_pocket(row: Row, places: str) -> Row:
 
 
 def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
+    """Reads the rows of a folder or of a file."""
     if Path(path).is_dir():
         yield from folder_rows(path, reading)
         return
@@ -64,32 +66,25 @@ def rows_as_found(path: str, reading: Reading, blank: Blank) -> Iterator[Row]:
 
 
 def rows_in(data: bytes, name: str, reading: Reading = _DEFAULT) -> Iterator[Row]:
-    """The rows of what a file holds; `name` stands for its path in messages. Nothing is unpacked, and a table that names
+    """Reads the rows of what a file holds; `name` stands for its path in messages. Nothing is unpacked, and a table that names
     structures is refused: it would have files read that whoever sent it may not see. Raises InputError."""
     for row in rows_of_stream(name, io.BytesIO(data), reading, Blank(), listed=False):
         yield with_pocket(row, reading.pocket_from) if reading.pocket_from and row.site is None else row
 
 
 def rows_of_stream(path: str, raw: io.BufferedIOBase, reading: Reading, blank: Blank, listed: bool = True) -> Iterator[Row]:
-    """The rows of an open file; `listed`: files that a table names are read."""
+    """Reads the rows of an open file in the first format of the table that it is of; `listed`: files that a table names are
+    read."""
     start, stream = first_lines(path, raw, partial(clear, wants=reading.wants))
     name = plain_name(path)
     refuse_unread(path, name, start)
     if not looks_like_binary_cif(start):
         refuse_foreign(path, start)
-    if reading.wants != "smiles" and looks_like_structure_table(start):
-        if not listed:
-            raise InputError(f"{path}: a table that names structures; give the structures themselves")
-        yield from listed_rows(path, stream, reading)
-    elif looks_like_structure(name, start):
-        refuse_options(path, "a structure", reading)
-        yield from structure_rows(path, stream, reading)
-    elif name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(start):
-        refuse_options(path, "an SDF", reading, named=not reading.sequence_column)
-        rows = sdf_rows(path, lines_of(path, stream), reading)
-        yield from of_kind(path, rows, reading, "molecules (SDF)", "smiles")
-    else:
-        yield from line_rows(path, stream, start, reading, blank)
+    opened = OpenFile(path, name, stream, start, reading, blank, listed)
+    if of_bytes := next((one for one in BY_BYTES if one.is_this(opened)), None):
+        yield from of_bytes.read(opened)
+    elif (lines := line_file(opened)) is not None:
+        yield from next(one for one in BY_LINES if one.is_this(lines)).read(lines)
 
 
 def clear(lines: list[bytes], wants: str) -> bool:
@@ -103,36 +98,26 @@ def clear(lines: list[bytes], wants: str) -> bool:
     return all(map(parses, words))
 
 
-def line_rows(path: str, stream: io.BufferedIOBase, start: bytes, reading: Reading, blank: Blank) -> Iterator[Row]:
-    """Rows of the formats whose first lines say what they are."""
-    fasta = without_comments(start).startswith(b">")  # whose old remarks begin with ;
-    first, lines = first_line(lines_of(path, stream), reading, blank, ("#", ";") if fasta else ("#",))
+def line_file(file: OpenFile) -> OpenFile | None:
+    """Reads the first line that holds something, and looks at some more; None if there is none. Raises InputError for what
+    only looks like lines."""
+    fasta = without_comments(file.start).startswith(b">")  # whose old remarks begin with ;
+    remarks = ("#", ";") if fasta else ("#",)
+    first, lines = first_line(lines_of(file.path, file.stream), file.reading, file.blank, remarks)
     if first is None:
-        return
-    opening = [text for _, text in lines_of(path, io.BytesIO(start)) if text and text.strip() and not text.startswith("#")]
+        return None
+    begun = lines_of(file.path, io.BytesIO(file.start))
+    opening = [text for _, text in begun if text and text.strip() and not text.startswith("#")]
     head = (first[1] or "").lstrip()
     if first[1] and first[1] not in opening[:1]:  # a header that is written as a comment
         opening = [first[1], *opening]
-    joined = chain([first], lines)
     if head.startswith("[") and head.rstrip()[-1:] in ("[", ",", "]", "{") and not _ATOM.match(head):
-        raise InputError(f"{path}: a JSON array; one object a line is read: jq -c '.[]' {path}")
+        raise InputError(f"{file.path}: a JSON array; one object a line is read: jq -c '.[]' {file.path}")
     if head.rstrip() == "{" and not opening[1:2] == ["{"]:
-        raise InputError(f"{path}: JSON over several lines; one object a line is read: jq -c . {path}")
+        raise InputError(f"{file.path}: JSON over several lines; one object a line is read: jq -c . {file.path}")
     if "\0" in head[:4] or head.startswith(("\xff\xfe", "\xfe\xff")):
-        raise InputError(f"{path}: looks like UTF-16; save it as UTF-8")
-    if head.startswith("{"):
-        refuse_options(path, "JSON lines", reading, named=True)
-        yield from json_rows(path, joined, blank, reading)
-    elif head.startswith(">") and not head.startswith(">>"):
-        refuse_options(path, "FASTA", reading)
-        rows = alignment_rows(fasta_rows(joined, blank), chain_lengths(start))
-        yield from of_kind(path, rows, reading, "sequences (FASTA)", "sequence")
-    elif is_table(path, opening, reading):
-        yield from table_rows(path, joined, blank, reading, opening)
-    else:
-        if reading.wants == "sequence":
-            refuse_no_sequences(path, start)
-        yield from smi_rows(joined, opening, blank, reading)
+        raise InputError(f"{file.path}: looks like UTF-16; save it as UTF-8")
+    return replace(file, head=head, opening=opening, lines=chain([first], lines))
 
 
 def first_line(
@@ -168,20 +153,102 @@ def is_table(path: str, opening: list[str], reading: Reading) -> bool:
     return found is not None and not listed
 
 
-def refuse_options(path: str, found: str, reading: Reading, named: bool = False) -> None:
-    """Refuses options of tables for a file that has no header and, unless its parts are `named`, no columns."""
-    columns = {
-        "--smiles-column": reading.smiles_column, "--sequence-column": reading.sequence_column,
-        "--id-column": reading.id_column,
-    }  # fmt: skip
-    given = {"--no-header": not reading.header} | ({} if named else columns)
-    if option := next((name for name, value in given.items() if value), None):
-        raise UsageError(f"{option} is for tables, and {path} holds {found}; leave it out")
+def named_structures(file: OpenFile) -> Iterator[Row]:
+    """Reads the structures that a table names. Raises InputError if they may not be."""
+    if not file.listed:
+        raise InputError(f"{file.path}: a table that names structures; give the structures themselves")
+    return listed_rows(file.path, file.stream, file.reading)
 
 
-def of_kind(path: str, rows: Iterator[Row], reading: Reading, found: str, kind: str) -> Iterator[Row]:
-    """The rows of a format that holds only one kind of thing, if the task wants that kind."""
-    if reading.wants not in (kind, "any"):
-        wanted = "sequences: FASTA, PDB, mmCIF, or a sequence column" if reading.wants == "sequence" else "SMILES"
-        raise InputError(f"{path} holds {found}; this task takes {wanted}")
-    yield from rows
+def list_rows(file: OpenFile) -> Iterator[Row]:
+    """Reads a list: a SMILES or a sequence a line, and perhaps a name."""
+    if file.reading.wants == "sequence":
+        refuse_no_sequences(file.path, file.start)
+    return smi_rows(file.lines, file.opening, file.blank, file.reading)
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file that is being read: its first bytes, of which nothing is taken from `stream`; of one that is read by lines also
+    `lines`, the first of them without what stands before it (`head`), and some (`opening`) that are not remarks. `listed`:
+    files that it names are read."""
+
+    path: str
+    name: str
+    stream: io.BufferedIOBase
+    start: bytes
+    reading: Reading
+    blank: Blank
+    listed: bool = True
+    head: str = ""
+    opening: list[str] = field(default_factory=list)
+    lines: Iterator[Line] = field(default_factory=lambda: iter(()))
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row of the table: how a file of this format is known and read. `name` is for messages. `options` are those of
+    tables that it takes; `holds` what it holds, where that is of one kind alone."""
+
+    name: str
+    is_this: Callable[[OpenFile], bool]
+    rows: Callable[[OpenFile], Iterable[Row]]
+    options: tuple[str, ...] = ()
+    holds: tuple[str, str] | None = None
+
+    def read(self, file: OpenFile) -> Iterable[Row]:
+        """Reads the rows. Raises UsageError for options that are not of this format, InputError if it holds what the task does
+        not take."""
+        reading = file.reading
+        values = (not reading.header, reading.smiles_column, reading.sequence_column, reading.id_column)
+        given = [name for name, value in zip(TABLE_OPTIONS, values, strict=True) if value]
+        if refused := next((name for name in given if name not in self.options), None):
+            raise UsageError(f"{refused} is for tables, and {file.path} holds {self.name}; leave it out")
+        if self.holds and reading.wants not in (self.holds[0], "any"):
+            wanted = "sequences: FASTA, PDB, mmCIF, or a sequence column" if reading.wants == "sequence" else "SMILES"
+            raise InputError(f"{file.path} holds {self.holds[1]}; this task takes {wanted}")
+        return self.rows(file)
+
+
+# The first that fits is taken: formats that are known by their first bytes, then those that are known by their first line.
+BY_BYTES: tuple[Format, ...] = (
+    Format(
+        "a table of structures",
+        lambda file: file.reading.wants != "smiles" and looks_like_structure_table(file.start),
+        named_structures,
+        options=TABLE_OPTIONS,
+    ),
+    Format(
+        "a structure",
+        lambda file: looks_like_structure(file.name, file.start),
+        lambda file: structure_rows(file.path, file.stream, file.reading),
+    ),
+    Format(
+        "an SDF",
+        lambda file: file.name.endswith((".sdf", ".sd", ".mol", ".mdl")) or looks_like_sdf(file.start),
+        lambda file: sdf_rows(file.path, lines_of(file.path, file.stream), file.reading),
+        options=("--smiles-column", "--id-column"),
+        holds=("smiles", "molecules (SDF)"),
+    ),
+)
+BY_LINES: tuple[Format, ...] = (
+    Format(
+        "JSON lines",
+        lambda file: file.head.startswith("{"),
+        lambda file: json_rows(file.path, file.lines, file.blank, file.reading),
+        options=TABLE_OPTIONS[1:],
+    ),
+    Format(
+        "FASTA",
+        lambda file: file.head.startswith(">") and not file.head.startswith(">>"),
+        lambda file: alignment_rows(fasta_rows(file.lines, file.blank), chain_lengths(file.start)),
+        holds=("sequence", "sequences (FASTA)"),
+    ),
+    Format(
+        "a table",
+        lambda file: is_table(file.path, file.opening, file.reading),
+        lambda file: table_rows(file.path, file.lines, file.blank, file.reading, file.opening),
+        options=TABLE_OPTIONS,
+    ),
+    Format("a list", lambda _: True, list_rows, options=TABLE_OPTIONS),
+)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from logos_cli.structures.chains import Site
 
 CUTOFF = 4.5  # Å between heavy atoms, as in the published complexes
-WANTS = ("smiles", "sequence", "any")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from logos_cli.serving.outbox import Outbox
 from logos_cli.serving.request_body import parsed_json
 from logos_cli.serving.task_call import TaskCall, call, call_of_file, call_of_json, task_called
 from logos_cli.serving.task_options import TaskOptions
+from logos_cli.tasks.defaults import EXPANDING
 
 JSONL = "application/x-ndjson"
 BEAMS = 10  # of a batch for a planner that names no number, as AiZynthFinder's strategy has it
@@ -70,7 +71,7 @@ async def retrosynthesis(asked: Call) -> Response:
         # Each as it is, not as a line of a file, which may have a name behind the SMILES.
         rows = [Row(place, str(place + 1), value=one) for place, one in enumerate(smiles)]
         found: list[dict[str, Any]] = [{"output": [], "lhs": []} for _ in rows]
-        for record in call(task_called("retro"), rows, options, state.shared, state.limits).records(asked.session):
+        for record in call(task_called(EXPANDING), rows, options, state.shared, state.limits).records(asked.session):
             if record.valid:
                 found[record.row]["output"].append(record.smiles)
                 found[record.row]["lhs"].append(record.logprob)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+GAPS_SHOWN = 4  # of a pocket cut out of its protein there are dozens
 SAME_RESIDUE = 2.0  # Å; backbone atoms further apart are of two residues under one number
 
 
@@ -87,7 +88,9 @@ def chain_named(structure: Any, name: str) -> Any:
         there = next((chain for chain in structure[0] if chain.name == name), None)
         kind = " is not in this structure" if there is None else f" {content_of(there)}, no protein"
         names = ", ".join(chain.name for chain in chains)
-        raise StructureError(f"chain {name}{kind}; protein chains: {names}")
+        labelled = next((chain.name for chain in chains if any(one.subchain == name for one in chain.get_polymer())), None)
+        hint = f"; the file's label_asym_id {name} is its chain {labelled}" if there is None and labelled else ""
+        raise StructureError(f"chain {name}{kind}; protein chains: {names}{hint}")
     return found
 
 
@@ -148,7 +151,10 @@ def read_chain(structure: Any, chain: Any) -> Chain:
     notes = apart + left_out + [f"{count} × {change}" for change, count in changed.items()] + said
     notes += [f"atoms twice without letters for their places, read as one residue: {' '.join(doubled)}"] if doubled else []
     notes += [f"gap filled from the stated sequence: {one}" for one in filled]
-    notes += [f"gap, its ends joined: {one}" for one in open_gaps]
+    if len(open_gaps) > GAPS_SHOWN:
+        notes.append(f"{len(open_gaps)} gaps, their ends joined: {', '.join(open_gaps[:GAPS_SHOWN])}, …")
+    else:
+        notes += [f"gap, its ends joined: {one}" for one in open_gaps]
     notes += missing_ends(chain.name, residues, stated)
     inserted = sum(residue.seqid.icode.strip() != "" for residue in residues)
     notes += [f"{inserted} residues with insertion codes"] if inserted else []

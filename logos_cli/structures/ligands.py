@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FORMS = "give a ligand (GBS, GBS:A:246), a chain (chain:B), residues (A:57, A:25-30) or a ligand's file"
+SAME_PLACE = 0.05  # Å in x, y and z at most between an atom and itself in a file of fewer decimals
 SPHERES = "STP"  # fpocket's alpha spheres; its residue number is the pocket's, so two numbers are two pockets
 # Left out by `auto`: what crystals are grown in and frozen with, single ions, sugars of glycans.
 ADDITIVES = frozenset(
@@ -100,6 +101,20 @@ class Inventory:
     @cached_property
     def by_place(self) -> Mapping[str, Copy]:
         return {f"{one.chain}:{one.number}": one for one in self.ligands}
+
+    def numbers_under(self, points: npt.NDArray[np.float64]) -> list[str]:
+        """Own numbers of the residues that these atoms [N, 3] are themselves; none if most of them are of no protein."""
+        import numpy as np
+
+        met = np.zeros(len(points), bool)
+        found = []
+        for number, (chain, at) in self.proteins.items():
+            places = heavy_positions([chain.residues[at - 1]])
+            if len(places) and len(points):
+                same = (np.abs(places[:, None] - points[None]).max(axis=2) <= SAME_PLACE).any(axis=0)
+                met |= same
+                found += [number] if same.any() else []
+        return found if 2 * met.sum() > len(points) else []
 
     def listed(self) -> str:
         """The ligands for a message, polymers that were not read as chains."""

@@ -22,6 +22,7 @@ def read_mmcif(text: str) -> Parsed:
                 "a crystal's CIF, with fractional coordinates (_atom_site_fract_x); what is read is mmCIF of a protein"
             )
         raise StructureError("no atoms in this structure")
+    with_columns(block)
     with_elements(block)
     letters, molecules = separate(block)
     structure = library.make_structure_from_block(block)
@@ -35,6 +36,27 @@ def read_mmcif(text: str) -> Parsed:
     while len(structure) > 1:
         del structure[len(structure) - 1]
     return Parsed(structure, (*notes, *molecules), letters)
+
+
+def with_columns(block: Any) -> None:
+    """Add columns of atoms that gemmi asks for and that say nothing in most files: some programs leave them out."""
+    found = block.find_loop("_atom_site.Cartn_x")
+    loop = found.get_loop() if found else None
+    if loop is None:
+        return
+    tags = {tag.lower(): at for at, tag in enumerate(loop.tags)}
+    chain = tags.get("_atom_site.auth_asym_id")
+    for name in ("id", "label_alt_id", "label_asym_id"):
+        if f"_atom_site.{name}" in tags or (name == "label_asym_id" and chain is None):
+            continue
+        if name == "label_asym_id":  # then nothing tells which residues the stated sequences are of
+            for category in ("_entity_poly_seq.", "_entity_poly.", "_entity.", "_struct_asym."):
+                block.find_mmcif_category(category).erase()
+        loop.add_columns([f"_atom_site.{name}"], ".")
+        last = loop.width() - 1
+        for row in range(loop.length()):
+            if name != "label_alt_id":
+                loop[row, last] = str(row + 1) if name == "id" else loop[row, chain]
 
 
 def with_elements(block: Any) -> None:

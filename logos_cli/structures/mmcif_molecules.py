@@ -1,6 +1,5 @@
-"""Which atoms of an mmCIF file are one molecule, where its author's chain letter (auth_asym_id) does not tell.
-
-Several polymers may stand under one letter, each with a label_asym_id of its own or none."""
+"""Which atoms of an mmCIF file are one molecule, where its author's chain letter (auth_asym_id) does not tell: several
+polymers, each with a label_asym_id of its own or none, under one letter."""
 
 from __future__ import annotations
 

@@ -74,10 +74,10 @@ def blocks_of(lines: Sequence[str]) -> list[Block]:
         chain, segment = line[20:22].strip(), line[72:76].strip()
         key = (chain, line[22:27], line[17:20], segment)
         try:
-            number = int(line[22:26])
+            number = residue_number(line[22:26])
             place = (float(line[30:38]), float(line[38:46]), float(line[46:54]))
         except ValueError:
-            return []  # hybrid-36 numbers, slipped columns: for gemmi to read, or to refuse
+            return []  # slipped columns, for gemmi to refuse
         if key != before:
             code, name = line[26:27].strip(), line[17:20].strip()
             found.append(Block(chain, number, code, name, segment, line[:4] == "HETA", len(found), chain in ter))
@@ -86,6 +86,15 @@ def blocks_of(lines: Sequence[str]) -> list[Block]:
         found[-1].atoms.setdefault(line[12:16].strip(), place)
         found[-1].lines.append(at)
     return found
+
+
+def residue_number(field: str) -> int:
+    """A residue's number in its four columns; beyond 9999 in hybrid-36 (`A000` is 10000). Raises ValueError."""
+    if not field[:1].isalpha():
+        return int(field)
+    if not (field.isupper() or field.islower()):
+        raise ValueError(field)
+    return int(field, 36) + (10**4 - 10 * 36**3 if field.isupper() else 10**4 + 16 * 36**3)
 
 
 def distance(one: Block, name: str, other: Block, other_name: str) -> float | None:

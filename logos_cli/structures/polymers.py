@@ -39,6 +39,9 @@ def make_whole(chain: Any, mmcif: bool, stated: bool, modified: set[str]) -> Non
             for residue in run:
                 residue.entity_type, residue.subchain, changed = library.EntityType.Polymer, subchain, True
             last = run[-1]
+    single = [residue for residue in chain if residue.entity_type == library.EntityType.Polymer]
+    if len(single) == 1 and not stated:  # an amino acid alone is a ligand
+        single[0].entity_type, changed = library.EntityType.NonPolymer, True
     if changed:
         polymer_first(chain)
 

@@ -12,6 +12,8 @@ from logos_cli.structures.polymers import make_whole
 def parse_structure(data: bytes, mmcif: bool) -> Parsed:
     """A file's content, named as the file names its entry, else not at all. Raises StructureError."""
     text = data.decode("utf-8", "replace")
+    if not mmcif:  # whose columns gemmi counts in bytes
+        text = text.encode("ascii", "replace").decode("ascii")
     try:
         found = read_mmcif(text) if mmcif else read_pdb(text)
     except (ValueError, RuntimeError, IndexError) as error:

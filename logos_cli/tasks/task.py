@@ -156,13 +156,14 @@ class Task:
     near_counts: bool = False
     numbered: bool = False
     sampling: Sampling = PUBLISHED
+    sampling_source: str = README_SOURCE
     unpublished: str = ""
     style: Style = Style()
 
     @property
     def source(self) -> str:
         """Where the sampling defaults are from."""
-        return README_SOURCE + (f" ({self.unpublished})" if self.unpublished else "")
+        return self.sampling_source + (f" ({self.unpublished})" if self.unpublished else "")
 
     @property
     def merges(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from logos_cli.engines.engine import Engine, EngineSettings
 from logos_cli.engines.open_engine import open_engine
+from logos_cli.engines.remote.address import is_address
 from logos_cli.errors import ModelFileError, UsageError
 from logos_cli.terminal.console import note
 
@@ -26,11 +27,19 @@ def model_path(name: str | None) -> Path:
         note(NANO_NOTE)
     if chosen in (None, "", NANO):
         return nano_model()
+    if is_address(chosen):
+        raise UsageError(f"{chosen} is a server, which generate and inspect ask; this needs a model file")
     path = Path(chosen)
     if not name and not path.exists():
         raise ModelFileError(f"{path}: No such file, and $LOGOS_MODEL names it; correct that variable or give a model with -m")
     return path
 
 
+def address_of(name: str | None) -> str | None:
+    """The word itself if it is the address of a server, not a file."""
+    chosen = name or os.environ.get("LOGOS_MODEL") or ""
+    return chosen if is_address(chosen) else None
+
+
 def open_model(name: str | None, settings: EngineSettings) -> Engine:
-    return open_engine(model_path(name), settings)
+    return open_engine(address_of(name) or model_path(name), settings)

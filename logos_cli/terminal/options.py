@@ -58,7 +58,10 @@ def scheme_names(incomplete: str) -> list[str]:
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="GGUF file, ONNX folder, or the word nano. Default: $LOGOS_MODEL, else nano.", show_default=False
+        "--model",
+        "-m",
+        help="GGUF file, ONNX folder, http://host:port/v1#name, or nano. Default: $LOGOS_MODEL, else nano.",
+        show_default=False,
     ),
 ]
 ResultOut = Annotated[
@@ -131,6 +134,9 @@ EachCopy = Annotated[bool, typer.Option("--each-copy", help="A row of each copy 
 LigandForm = Annotated[
     Form | None,
     typer.Option("--form", help="How ligand shows the protein. Default: wrapped, its pocket in markers.", show_default=False),
+]
+Profile = Annotated[
+    str, typer.Option("--profile", help="How the model is asked: logos, naturelm, or a FILE.toml.", metavar="PROFILE")
 ]
 AsWritten = Annotated[
     bool, typer.Option("--as-written", help="SMILES go in as they are spelled, not in RDKit's canonical form.")

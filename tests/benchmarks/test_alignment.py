@@ -215,7 +215,7 @@ def test_joined_runs(tmp_path: Path) -> None:
     joined = [*answered()[:2], *second]
     named = written(tmp_path / "t.smi", [f"{r} {n}" for r, n in zip(REACTANTS[::-1], "dcba", strict=True)])
     assert top1(joined, named) == (1.0, 4)
-    assert evaluate_records(joined, None, None)["retro"]["rows"] == 4
+    assert evaluate_records(joined, None, None)["retro"].at("rows") == 4
     both_lines(joined, written(tmp_path / "t.smi", REACTANTS), "holds several runs")
     numbered = [
         *answered(("1", "2"))[:2],

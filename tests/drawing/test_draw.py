@@ -151,10 +151,10 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
     source = tmp_path / "r.jsonl"
     source.write_text(LINE * 2 + LINE[:40])
     drawn = draw_records(str(source), tmp_path / "r.svg")
-    assert drawn.cut and len(drawn.chosen.entries) == 2
+    assert drawn.cut and len(drawn.chosen.records) == 2
     source.write_text(LINE * 2 + LINE.rstrip())
     drawn = draw_records(str(source), tmp_path / "r.svg")
-    assert not drawn.cut and len(drawn.chosen.entries) == 3
+    assert not drawn.cut and len(drawn.chosen.records) == 3
 
 
 def test_a_png_too_large_is_refused(tmp_path: Path) -> None:

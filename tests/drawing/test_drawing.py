@@ -82,8 +82,8 @@ def test_where_a_pocket_is(tmp_path: Path) -> None:
 def test_a_scan_is_one_card_with_a_heat_map(tmp_path: Path) -> None:
     source = str(write(tmp_path / "r.jsonl", scan()))
     chosen = choose(read_stored(source, Ending()), limit=1, valid_only=False)
-    assert len(chosen.entries) == 13 and not chosen.over
-    (group,) = sheet_of(chosen.entries, "t", 4).groups
+    assert len(chosen.records) == 13 and not chosen.over
+    (group,) = sheet_of(chosen.records, "t", 4).groups
     (card,) = group.cards
     (heat,) = [part for part in card.parts if isinstance(part, HeatMap)]
     assert heat.positions == ((3, "A"), (4, "S")) and len(heat.fills) == 11

@@ -211,7 +211,7 @@ def test_truths_in_own_numbers() -> None:
     assert placed({"pocket": [60, 102], "numbering": "own"}) == placed([60, 102], True) == [2, 3]
     for value, reason in (
         ([9999], "beyond the protein of 4 residues"),
-        (["A:61"], "not in this structure"),
+        (["A:61"], "not in this sequence"),
         (["C:1"], "C:1 is not in"),
     ):
         with pytest.raises(InputError, match=reason):

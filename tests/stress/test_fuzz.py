@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import fuzz_rows
+import fuzz_structures
 import pytest
 from processes import PATIENCE
 
@@ -27,3 +28,10 @@ def test_damage_at_random(tmp_path: Path) -> None:
 def test_damage_to_rows(tmp_path: Path) -> None:
     done, complaints = fuzz_rows.fuzz(range(100_000, 100_350), 0, tmp_path)
     assert sum(done.values()) == 350 and not complaints, "\n\n".join(complaints)[:5000]
+
+
+def test_damage_to_structures(tmp_path: Path) -> None:
+    done, complaints = fuzz_structures.fuzz(range(100_000, 100_100), 0, tmp_path)
+    assert sum(done.values()) == 100 and not complaints, "\n\n".join(complaints)[:5000]
+    _, found = fuzz_structures.fuzz(range(864, 865), 0, tmp_path)
+    assert not found, "a letter of several bytes among an atom's columns"

@@ -223,3 +223,34 @@ def test_no_atom_is_lost_in_silence(tmp_path: Path, protein: str, ligand: str, s
             told = re.findall(r"(\d+) (?:of \d+ )?(?:atoms|lines)[^;]*?not read", "; ".join(found.site.notes))
             read = found.site.structure[0].count_atom_sites()
             assert read + sum(map(int, told)) >= sum(bool(coordinates.search(line)) for line in lines), lines
+
+
+def hybrid_36(text: str, by: int) -> str:
+    """Residue numbers `by` further, beyond 9999 as `A000`, in a writer of its own."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+    def field(number: int) -> str:
+        if number < 10_000:
+            return f"{number:4d}"
+        rest, written = number - 10_000, ""
+        for _ in range(3):
+            rest, digit = divmod(rest, 36)
+            written = digits[digit] + written
+        return digits[10 + rest] + written
+
+    return "".join(f"{line[:22]}{field(int(line[22:26]) + by)}{line[26:]}" for line in text.splitlines(True))
+
+
+def test_numbers_in_hybrid_36(protein: str, ligand: str, tmp_path: Path) -> None:
+    found = row(tmp_path / "x.pdb", hybrid_36(protein + ligand, 8100), "ZYB")
+    assert found.pocket == tuple(NEAR) and found.site and found.site.numbers[43:45] == ("A:9999", "A:10000")
+    assert row(tmp_path / "x.pdb", hybrid_36(protein, 8100), "A:9999-10001").pocket == (44, 45, 46)
+    both = renumbered(protein, 0, 0, "P1") + ligand + renumbered(protein, 0, 60, "P2")
+    two = row(tmp_path / "y.pdb", hybrid_36(both, 8100), "ZYB")
+    assert "read as chains A/P1, A/P2" in notes(two) and two.pocket == tuple(NEAR) and len(two.value or "") == LENGTH
+
+
+def test_many_gaps_are_told_in_one_note(protein: str, tmp_path: Path) -> None:
+    kept = [line for line in protein.splitlines(True) if int(line[22:26]) % 20 > 5]
+    found = row(tmp_path / "x.pdb", "".join(kept))
+    assert "6 gaps, their ends joined: A:1859 to A:1866, " in notes(found) and notes(found).count("gap") == 1

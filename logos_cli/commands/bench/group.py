@@ -1,10 +1,11 @@
-"""logos bench latency | accuracy | report"""
+"""logos bench latency | accuracy | compare | report"""
 
 from __future__ import annotations
 
 import typer
 
 from logos_cli.commands.bench.accuracy import accuracy
+from logos_cli.commands.bench.compare import compare
 from logos_cli.commands.bench.latency import latency
 from logos_cli.commands.bench.report import report
 
@@ -17,6 +18,7 @@ bench = typer.Typer(
 )
 bench.command()(latency)
 bench.command()(accuracy)
+bench.command()(compare)
 bench.command()(report)
 
 
