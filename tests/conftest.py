@@ -23,15 +23,6 @@ from logos_cli.engines.open_engine import open_engine
 from logos_cli.models.checkpoint import Checkpoint
 from logos_cli.quant.quantize_gguf import quantize_gguf
 from logos_cli.quant.schemes import scheme_named
-from logos_cli.system.threads import default_threads
-
-
-def pytest_configure() -> None:
-    """Beside other workers of pytest-xdist each engine takes its share of the cores: threads that have to wait for a core make
-    all others wait at every step."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if workers > 1:
-        os.environ.setdefault("SLURM_CPUS_PER_TASK", str(max(1, default_threads() // workers)))
 
 
 def pytest_configure() -> None:
