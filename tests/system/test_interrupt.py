@@ -20,7 +20,7 @@ from processes import AT_ONCE, PATIENCE, lines_in, running, wait_until
 from logos_cli.engines.llamacpp.context import Context
 from logos_cli.system import interrupt
 
-SILENT = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+SILENT: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
 # `python -m logos_cli` that says when Python's own start is over, in which Ctrl-C is not ours.
 ENTRY = """
