@@ -65,10 +65,10 @@ def leave(code: int) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    from logos_cli.commands.app import app
-
     debug = "--debug" in arguments
     try:
+        from logos_cli.commands.app import app
+
         code = app(args=with_values(arguments), prog_name="logos", standalone_mode=False)
         # Typer turns Ctrl-C into an exit code of its own.
         if code == INTERRUPTED:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import processes
 import pytest
@@ -94,7 +94,7 @@ def test_a_terminal_shows_progress_and_the_file_gets_the_records(private_cache: 
 @contextmanager
 def asked(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
     """A command, what it reads and what it writes; killed if it keeps its answers to itself."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with running(*arguments, **pipes) as child:
         watchdog = threading.Timer(PATIENCE, child.kill)
         watchdog.start()

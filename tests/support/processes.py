@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +59,10 @@ def started(*arguments: str | Path, stdin: bytes = b"") -> Run:
 
 
 @contextmanager
-def running(*arguments: str | Path, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: str | Path, command: Sequence[str] = LOGOS, **streams: Any) -> Iterator[subprocess.Popen[str]]:
     """The command at work, started from nothing; when the block ends it is killed and its pipes are closed, so that a test
     that fails leaves nothing to the next one. `streams` go to Popen, as do other settings."""
-    with subprocess.Popen([*LOGOS, *map(str, arguments)], text=True, **streams) as child:
+    with subprocess.Popen([*command, *map(str, arguments)], text=True, **streams) as child:
         try:
             yield child
         finally:

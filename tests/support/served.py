@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from processes import wait_until
+from processes import PATIENCE, wait_until
 
 from logos_cli.engines.engine import EngineSettings
 from logos_cli.engines.open_engine import open_engine
@@ -57,7 +57,7 @@ class Served:
         self, path: str, body: Any = None, headers: Mapping[str, str] | None = None, method: str | None = None
     ) -> Reply:  # fmt: skip
         """POST what is given, JSON unless it is bytes; GET where nothing is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             kind = {} if isinstance(body, bytes | None) else {"Content-Type": "application/json"}

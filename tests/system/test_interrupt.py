@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,16 @@ from processes import AT_ONCE, PATIENCE, lines_in, running, wait_until
 from logos_cli.engines.llamacpp.context import Context
 from logos_cli.system import interrupt
 
-SILENT = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+SILENT: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+
+# `python -m logos_cli` that says when Python's own start is over, in which Ctrl-C is not ours.
+ENTRY = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # as the entry point does first
+print("entered", flush=True)
+runpy.run_module("logos_cli", run_name="__main__")
+"""
+ENTERED = [sys.executable, "-c", ENTRY]
 
 
 def sent(number: signal.Signals, child: subprocess.Popen[str]) -> tuple[int, str]:
@@ -42,10 +52,12 @@ def test_at_any_moment_of_a_run(private_cache: Path, nano_bf16: Path, long_rows:
     """Imports, load, prefill, decode: whatever the moment hits."""
     for tenth in range(3, 18, 2):
         out = tmp_path / f"o{tenth}.jsonl"
-        with running("generate", "react", long_rows, "-m", nano_bf16, "-n", "4", "-o", out, **SILENT) as child:
+        asked, streams = ("-m", nano_bf16, "-n", "4", "-o", out), SILENT | {"stdout": subprocess.PIPE}
+        with running("generate", "react", long_rows, *asked, command=ENTERED, **streams) as child:
+            assert child.stdout and child.stdout.readline() == "entered\n"
             time.sleep(tenth / 10)
             code, err = sent(signal.SIGINT, child)
-        # Before our first line has run, Python itself dies of the signal.
+        # Until `main` catches it, the signal itself ends the process.
         assert code in (130, -signal.SIGINT) and "Traceback" not in err, (tenth, code, err)
         assert not out.exists()
         if code == 130:
