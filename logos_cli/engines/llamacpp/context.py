@@ -61,6 +61,8 @@ class Context:
             raise EngineError(f"llama.cpp could not open a context of {streams} × {cells} tokens: {library.last_words()}")
         self.memory = binding.llama_get_memory(self.handle)
         self._step_seconds = SLOW_STEP * 2  # until one is timed
+        # How many first cells of each stream may hold keys and values that are no numbers.
+        self._spoiled = np.zeros(streams, np.int32)
         # One batch for all calls: numpy arrays that the C struct points into, refilled in place.
         size = params.n_batch
         self._tokens = np.zeros(size, np.int32)
@@ -107,6 +109,7 @@ class Context:
         import numpy as np
 
         self.trim(stream, 0)
+        self._heal(stream, 0, tokens)
         first_output = len(tokens) - outputs
         for start, stop in prefill_spans(len(tokens), piece):
             n = stop - start
@@ -118,7 +121,9 @@ class Context:
             with self._abortable():
                 self._decode(n)
             if wanted:
-                yield self._view(wanted)
+                logits = self._view(wanted)
+                self._look(slice(stream, stream + 1), logits[-1:], stop)
+                yield logits
 
     def read(self, first: int, start: int, tokens: npt.NDArray[np.int32], keep: int) -> Iterator[Floats]:
         """Append `tokens` [S, n] at position `start` of streams first … first + S - 1; the last `keep` logits [keep, V]
@@ -127,6 +132,8 @@ class Context:
 
         streams, n = tokens.shape
         count = streams * n
+        for row, stream in enumerate(range(first, first + streams)):
+            self._heal(stream, start, tokens[row])
         self._tokens[:count] = tokens.reshape(-1)
         self._positions[:count] = np.tile(np.arange(start, start + n), streams)
         self._pointers[:count] = np.repeat(self._each[first : first + streams], n)
@@ -134,7 +141,43 @@ class Context:
         with self._abortable():
             self._decode(count)
         logits = self._view(streams * keep) if keep else np.empty((0, self.vocabulary), np.float32)
-        yield from logits.reshape(streams, keep, self.vocabulary)
+        pieces = logits.reshape(streams, keep, self.vocabulary)
+        if keep:
+            self._look(slice(first, first + streams), pieces[:, -1], start + n)
+        yield from pieces
+
+    def _look(self, streams: slice, logits: Floats, length: int | npt.NDArray[np.int32]) -> None:
+        """Remember streams whose last `logits` [B, V] are no numbers: then keys and values of their `length` tokens are none,
+        and one column of the logits shows it."""
+        import numpy as np
+
+        bad = ~np.isfinite(logits[:, 0])
+        if bad.any():
+            spoiled = np.where(bad, length, 0)
+            self._spoiled[streams] = np.maximum(self._spoiled[streams], spoiled)
+
+    def _heal(self, stream: int, start: int, tokens: Sequence[int] | npt.NDArray[np.int32]) -> None:
+        """Write `tokens`, repeated, over what was no number behind the first `start` cells, and free these again.
+
+        Attention reads free cells too, with weight 0: without flash attention 0 × NaN is NaN, and the next answers in that
+        stream would not be numbers either.
+        """
+        import numpy as np
+
+        end = int(self._spoiled[stream])
+        if end <= start:
+            return
+        self._spoiled[stream] = 0
+        fill = np.resize(np.asarray(tokens, np.int32), end - start)
+        for at in range(0, len(fill), PREFILL):
+            n = len(fill[at : at + PREFILL])
+            self._tokens[:n] = fill[at : at + n]
+            self._positions[:n] = np.arange(start + at, start + at + n)
+            self._pointers[:n] = self._each[stream]
+            self._outputs[:n] = 0
+            with self._abortable():
+                self._decode(n)
+        self.trim(stream, start)
 
     @contextmanager
     def _abortable(self) -> Iterator[None]:
@@ -153,6 +196,8 @@ class Context:
     def step(self, tokens: npt.NDArray[np.int32], positions: npt.NDArray[np.int32]) -> Floats:
         """Decode token b in stream b for b < len(tokens); logits [B, V], valid until the next call."""
         n = len(tokens)
+        for stream in (self._spoiled[:n] > positions).nonzero()[0].tolist():
+            self._heal(stream, int(positions[stream]), tokens[stream : stream + 1])
         self._tokens[:n] = tokens
         self._positions[:n] = positions
         self._pointers[:n] = self._each[:n]
@@ -163,7 +208,9 @@ class Context:
         with self._abortable() if self._step_seconds > SLOW_STEP else deferred_interrupt():
             self._decode(n)
         self._step_seconds = time.monotonic() - began
-        return self._view(n)
+        logits = self._view(n)
+        self._look(slice(0, n), logits, positions + 1)
+        return logits
 
     def trim(self, stream: int, length: int) -> None:
         """Keep the first `length` tokens of a stream."""
@@ -173,3 +220,4 @@ class Context:
         """Make stream `target` a copy of `source`."""
         self.binding.llama_memory_seq_rm(self.memory, target, -1, -1)
         self.binding.llama_memory_seq_cp(self.memory, source, target, -1, -1)
+        self._spoiled[target] = self._spoiled[source]  # all cells are copied, free ones too
