@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ def pytest_configure() -> None:
     if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker[2:]) % len(cores)]})
+
+
+def pytest_unconfigure() -> None:
+    """Close the two /dev/null that llama_cpp opens on import and leaves to the interpreter's end, which warns of them."""
+    if "llama_cpp._utils" in sys.modules:
+        utils = sys.modules["llama_cpp._utils"]
+        utils.outnull_file.close()
+        utils.errnull_file.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
