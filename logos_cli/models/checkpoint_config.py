@@ -117,10 +117,10 @@ def read_rope(path: Path, raw: dict[str, Any], usual: float) -> tuple[float, Rop
                 f"Llama's and takes {described(*as_5)}; move them up one level, or remove them"
             )
     # Where only version 5's is there it was written by that version, which is who knows.
-    if newer and older and as_4 != as_5:
-        beside = ", ".join(f"{key} {value}" for key, value in older.items())
+    if older and as_4 != as_5:
+        said = [f"rope_parameters {newer}"] * bool(newer) + [f"{key} {value}" for key, value in older.items()]
         raise CheckpointError(
-            f"{path}: rope_parameters {newer} beside {beside}: transformers 4 takes {described(*as_4)}, transformers 5 "
+            f"{path}: {' beside '.join(said)}: transformers 4 takes {described(*as_4)}, transformers 5 "
             f"{described(*as_5)}; remove the one that the model was not trained with"
         )
     return as_5

@@ -13,13 +13,18 @@ from typing import Any
 
 from logos_cli.errors import TokenizerError
 from logos_cli.models.checkpoint_config import read_json, read_text
-from logos_cli.models.split_pattern import QWEN2, split_pattern
+from logos_cli.models.split_pattern import GPT2, QWEN2, split_pattern
 
 # tokenizer_config.json's names of special tokens, in the order in which transformers adds them.
 _NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _LISTS = ("additional_special_tokens", "extra_special_tokens")
 _LLAMA = ("LlamaTokenizer", "LlamaTokenizerFast")
 _QWEN = ("Qwen2Tokenizer", "Qwen2TokenizerFast")
+# Classes that version 5 builds anew: their own split pattern and normalizer, whatever stands in tokenizer.json.
+_BUILT_ANEW: dict[str, tuple[str, str, Any]] = {
+    **dict.fromkeys(_QWEN, ("Qwen's", QWEN2, {"type": "NFC"})),
+    **dict.fromkeys(("GPT2Tokenizer", "GPT2TokenizerFast"), ("GPT-2's", GPT2, None)),
+}
 # What version 4 takes for a model whose files name no class.
 _USUAL = {"llama": _LLAMA[1], "qwen3": _QWEN[1]}
 
@@ -92,18 +97,31 @@ class TokenizerFiles:
         return _USUAL.get(str(self.config.get("model_type"))) if unnamed else named
 
     def check_pieces(self, document: Callable[[], Mapping[str, Any]]) -> None:
-        """Compare how transformers 4 and 5 cut texts into pieces: version 5 builds a tokenizer of Qwen's class anew, with
-        Qwen's split pattern and NFC, whatever stands in tokenizer.json, as `document` gives it. Raises TokenizerError where
-        that makes a difference."""
-        if self.kind not in _QWEN:
+        """Compare how transformers 4 and 5 cut texts into pieces, those of tokenizer.json as `document` gives it with those of
+        a class that version 5 builds anew. Raises TokenizerError where that makes a difference."""
+        if self.kind not in _BUILT_ANEW:
             return
         path = self.folder / "tokenizer.json"
+        whose, pattern, normalizer = _BUILT_ANEW[self.kind]
         found = document()
-        if split_pattern(path, found) != QWEN2 or found.get("normalizer") != {"type": "NFC"}:
+        what = "split pattern or normalizer"
+        same = split_pattern(path, found) == pattern and found.get("normalizer") == normalizer
+        if same and found.get("model", {}).get("ignore_merges"):
+            what, same = "ignore_merges", False
+        if not same:
             raise TokenizerError(
-                f"{path}: its split pattern or normalizer is not Qwen's, which transformers 5 takes for the class {self.kind} "
+                f"{path}: its {what} is not {whose}, which transformers 5 takes for the class {self.kind} "
                 "all the same; if tokenizer.json is right, set tokenizer_class to PreTrainedTokenizerFast in "
                 "tokenizer_config.json"
+            )
+
+    def check_prefix(self, pre_tokenizer: Mapping[str, Any]) -> None:
+        """Raise TokenizerError for a `pre_tokenizer` that puts a blank before texts, which version 4 turns off where
+        tokenizer_config.json does not ask for it."""
+        if pre_tokenizer.get("add_prefix_space") and not self.settings.get("add_prefix_space"):
+            raise TokenizerError(
+                f"{self.folder / 'tokenizer.json'}: its pre_tokenizer puts a blank before every text (add_prefix_space), which "
+                "transformers 5 does and transformers 4 does not; set it to false if the model was trained without"
             )
 
     def check_start(self, template: str | None, known: Container[str]) -> None:

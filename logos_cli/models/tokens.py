@@ -42,6 +42,8 @@ class Tokens:
         self.bos = self._start()
         self.files.check_start(None if self.bos is None else self.tokenizer.id_to_token(self.bos), self.added)
         self.files.check_pieces(self.document)
+        before = self.tokenizer.pre_tokenizer
+        self.files.check_prefix(json.loads(before.__getstate__()) if before is not None else {})
 
     def _parsed(self, raw: bytes) -> Any:
         """The tokenizer of `raw` without the state that training left in it."""

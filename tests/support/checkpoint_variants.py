@@ -220,6 +220,7 @@ AS_NANO: dict[str, Change] = {
     "an unknown token that is none": tokenizer(lambda t: t["model"].update(unk_token="<unk>")),
     "no architectures": without("config.json", "architectures"),
     "LlamaModel": config(architectures=["LlamaModel"]),
+    "swish, as SiLU is called too": config(hidden_act="swish"),
     "no prefix": renamed("model.", ""),
     "markers not special": marker_flags(special=False),
     "markers in the vocabulary": tokenizer(markers_in_the_vocabulary),
@@ -266,6 +267,18 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "rope twice, not the same": (
         config(rope_theta=500000.0, rope_parameters={"rope_theta": 1e4, "rope_type": "default"}),
         "transformers 4 takes theta 500000 unscaled, transformers 5 theta 10000 unscaled",
+    ),
+    "theta inside rope_scaling": (
+        config(rope_scaling={"rope_theta": 500000.0, "rope_type": "default"}),
+        "transformers 4 takes theta 10000 unscaled, transformers 5 theta 500000 unscaled",
+    ),
+    "GPT-2's class": (
+        settings(tokenizer_class="GPT2TokenizerFast"),
+        "is not GPT-2's, which transformers 5 takes for the class",
+    ),
+    "a blank before texts": (
+        tokenizer(lambda t: t.update(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True, "use_regex": True})),
+        "puts a blank before every text (add_prefix_space)",
     ),
     "rope of one kind of layer": (
         all_of(

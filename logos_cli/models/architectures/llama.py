@@ -21,7 +21,7 @@ TURNED = {
     "model.layers.{i}.self_attn.q_proj.weight": lambda config: config.heads,
     "model.layers.{i}.self_attn.k_proj.weight": lambda config: config.kv_heads,
 }
-NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None), "hidden_act": ("silu",)}
+NO_BIAS = {"attention_bias": (False, None), "mlp_bias": (False, None), "hidden_act": ("silu", "swish")}
 
 
 def attention(config: Config) -> dict[str, tuple[int, ...]]:
