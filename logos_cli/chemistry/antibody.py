@@ -2,7 +2,7 @@
 
 Regions follow each scheme's own definition: IMGT (Lefranc et al. 2003, Dev. Comp. Immunol. 27, 55), Kabat et al. 1991, and
 Chothia as in Al-Lazikani et al. 1997, J. Mol. Biol. 273, 927. The borders are those of AbNumber 0.4.4
-(`abnumber.common.SCHEME_BORDERS`), and so are the CDRs of the 1,914 antibodies that they were compared on.
+(`abnumber.common.SCHEME_BORDERS`).
 """
 
 from __future__ import annotations

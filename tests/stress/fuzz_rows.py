@@ -58,8 +58,9 @@ class Kind:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """What is between line ends, if it holds anything: as an editor would count."""
-    return [line for line in re.split(rb"\r\n|\n|\r", data) if text_of(line).strip()]
+    """What is between line ends, if it holds anything, a byte order mark aside: as an editor would count."""
+    parts = (line.removeprefix(b"\xef\xbb\xbf") for line in re.split(rb"\r\n|\n|\r", data))
+    return [line for line in parts if text_of(line).strip()]
 
 
 def text_of(line: bytes) -> str:
