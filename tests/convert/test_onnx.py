@@ -278,12 +278,14 @@ def test_shapes_that_the_operators_do_not_take(tmp_path: Path, tokenizer: Any, o
         onnx_folder(checkpoint, "f32")
 
 
-def test_a_marker_that_is_not_one_token(tmp_path: Path, onnx_folder: Folder) -> None:
+def test_a_marker_that_is_not_one_token(tmp_path: Path, onnx_folder: Folder, open_model: Any) -> None:
+    """It converts; the tasks that need the marker are refused."""
     from builders import build_tokenizer
 
-    checkpoint = write_checkpoint(tmp_path / "c", build_tokenizer(markers=("<MoleculeS>",)))
-    with pytest.raises(TokenizerError, match="<ProteinS> is not one token"):
-        onnx_folder(checkpoint, "f32")
+    engine = open_model(onnx_folder(write_checkpoint(tmp_path / "c", build_tokenizer(markers=("<MoleculeS>",))), "f32"))
+    assert engine.token_texts()[engine.marker("<MoleculeS>")] == "<MoleculeS>"
+    with pytest.raises(TokenizerError, match=r"marker <ProteinS> is \d+ tokens in this model, not one"):
+        engine.marker("<ProteinS>")
 
 
 def test_unknown_schemes(tiny: Path, onnx_folder: Folder) -> None:
