@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +149,12 @@ def logos_here(private_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         return Run(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def server(nano_int4: Path) -> Iterator[Any]:
+    """A `logos serve` that tests share."""
+    from served import served
+
+    with served(nano_int4) as found:
+        yield found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from logos_cli.benchmarks.accuracy.comparison import compare_runs
 from logos_cli.benchmarks.accuracy.results import (
     AccuracyResult,
     BaselineResult,
@@ -14,13 +15,21 @@ from logos_cli.benchmarks.accuracy.results import (
     ModelAccuracy,
     TokenResult,
 )
-from logos_cli.benchmarks.accuracy.task_level import TaskPlan, compare_runs, molecule_reference, run_task, task_figures
+from logos_cli.benchmarks.accuracy.task_level import (
+    NOTHING_YET,
+    TaskPlan,
+    TaskRun,
+    molecule_reference,
+    run_task,
+    task_figures,
+)
 from logos_cli.benchmarks.accuracy.token_level import TextFigures, TokenMap, read_text, summarize
+from logos_cli.benchmarks.accuracy.until import FIRST, Until, change_of_figure
 from logos_cli.benchmarks.machine import describe, now
 from logos_cli.benchmarks.metrics.intervals import Estimate
 from logos_cli.benchmarks.model_facts import ModelFacts
 from logos_cli.engines.engine import Engine
-from logos_cli.errors import InputError
+from logos_cli.errors import InputError, UsageError
 from logos_cli.pipeline.own_texts import OWN, NamedText, own_texts
 from logos_cli.records.journal import Journal
 
@@ -106,21 +115,60 @@ def token_level(
 
 
 def task_level(
-    tasks: Sequence[TaskPlan], baseline: Subject, models: Sequence[Subject], journal: Journal, progress: Progress
-) -> tuple[dict[str, ComparedTask], list[dict[str, ComparedTask]]]:
-    """Measures the baseline's answers by task, and each model's with what they are against the baseline's."""
+    tasks: Sequence[TaskPlan], baseline: Subject, models: Sequence[Subject], journal: Journal, progress: Progress,
+    until: Until | None = None,
+) -> tuple[dict[str, ComparedTask], list[dict[str, ComparedTask]], list[TaskPlan]]:  # fmt: skip
+    """Measures the baseline's answers by task, and each model's with what they are against the baseline's; the tasks come
+    back with the rows that were answered."""
     own: dict[str, ComparedTask] = {}
     compared: list[dict[str, ComparedTask]] = [{} for _ in models]
+    answered = []
     for task in tasks:
-        before = run_task(baseline.engine, baseline.engine, task, journal, "baseline", progress.advance)
+        runs: Iterable[TaskRun]
+        if until is not None:
+            task, before, runs = answered_until(task, until, baseline, models, journal, progress)
+        else:
+            before = run_task(baseline.engine, baseline.engine, task, journal, "baseline", progress.advance)
+            # One after the other: the answers of many models would not fit into memory.
+            runs = (answers_of(model, i, task, baseline, journal, progress) for i, model in enumerate(models))
+        answered.append(task)
         progress.left_out += [f"row {record.row + 1}: {record.error}" for record in before.records if record.failed]
         reference = molecule_reference(before.records)
         own[task.name] = ComparedTask(task_figures(before, task))
-        for i, model in enumerate(models):
-            after = run_task(model.engine, baseline.engine, task, journal, str(i), progress.advance)
+        for i, after in enumerate(runs):
             figures = task_figures(after, task, reference)
             compared[i][task.name] = ComparedTask(figures, compare_runs(before, after, task))
-    return own, compared
+    return own, compared, answered
+
+
+def answered_until(
+    task: TaskPlan, until: Until, baseline: Subject, models: Sequence[Subject], journal: Journal, progress: Progress
+) -> tuple[TaskPlan, TaskRun, list[TaskRun]]:
+    """Answers as many rows as `until` asks for: the task with these, the baseline's answers, each model's. Raises UsageError
+    for a figure that the task does not have."""
+    before, after = NOTHING_YET, [NOTHING_YET] * len(models)
+    rows = FIRST
+    while True:
+        part = task.first(rows)
+        before = run_task(baseline.engine, baseline.engine, part, journal, "baseline", progress.advance, before)
+        after = [
+            answers_of(model, i, part, baseline, journal, progress, run)
+            for i, (model, run) in enumerate(zip(models, after, strict=True))
+        ]
+        comparisons = [compare_runs(before, run, part) for run in after]
+        if any(change_of_figure(one, until.figure) is None for one in comparisons):
+            raise UsageError(f"--figure {until.figure}: {task.name} has none here; give another, or rows with right answers")
+        if until.reached(comparisons) or len(part.rows) == len(task.rows):
+            return part, before, after
+        rows = until.next_rows(comparisons, len(part.rows))
+
+
+def answers_of(
+    model: Subject, place: int, task: TaskPlan, baseline: Subject, journal: Journal, progress: Progress,
+    run: TaskRun = NOTHING_YET,
+) -> TaskRun:  # fmt: skip
+    """Lets a model answer the rows that `run` has not."""
+    return run_task(model.engine, baseline.engine, task, journal, str(place), progress.advance, run)
 
 
 def result_of(

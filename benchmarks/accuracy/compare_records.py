@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from logos_cli.benchmarks.accuracy.comparison import changed, share
 from logos_cli.benchmarks.accuracy.results import Comparison
-from logos_cli.benchmarks.accuracy.task_level import changed
 from logos_cli.benchmarks.metrics.alignment import RecordedRow, recorded_rows, rows_apart
-from logos_cli.benchmarks.metrics.intervals import rate
 from logos_cli.benchmarks.metrics.metrics import finds_rank, task_metrics
 from logos_cli.benchmarks.metrics.molecule_metrics import TOP
 from logos_cli.benchmarks.metrics.row_answers import RowAnswers, by_row, judged, matches
@@ -143,7 +142,7 @@ def change_of(
         rows = [row for row, _ in order] if len({row for row, _ in order}) > 1 else None
         good = [[run[key].valid for key in order] for run in samples]
         validity = changed(good[0], good[1], rows)
-        same_text = rate(sum(samples[0][key].text == samples[1][key].text for key in order), len(order))
+        same_text = share([samples[0][key].text == samples[1][key].text for key in order], rows)
     top = None
     if truths and finds_rank(task_of_record(task).answers):
         ranks = [matches(run, truths).values() for run in (before, after)]

@@ -29,7 +29,8 @@ PER_ROW, WITHOUT_ROWS = 8, 256  # answers of each row, and of a task that has no
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What the user says of the tasks; `task` None: all that the baseline can do by itself. `tasks` False: none at all."""
+    """What the user says of the tasks; `task` None: all that the baseline can do by itself. `tasks` False: none at all.
+    `texts` of each modality are what it writes; `until`, in points, and `figure` are of `Until`."""
 
     task: Task | None
     samples: int | None
@@ -37,6 +38,9 @@ class TaskOptions:
     seed: int
     tasks: bool
     known: frozenset[str] | None
+    texts: int = 32
+    until: float | None = None
+    figure: str | None = None
 
 
 def read_data(path: str, limit: int | None, reading: Reading) -> tuple[Row, ...]:

@@ -52,20 +52,23 @@ class TokenFigures:
 
 @dataclass(frozen=True)
 class Change:
-    """A rate of the model minus that of the baseline, None where there is nothing to compare, and the outcomes it is of."""
+    """A rate of the model minus that of the baseline, None where there is nothing to compare, and the outcomes it is of.
+    `n_for_1_point`: at so many rows a change of one point would show (`sample_size.rows_to_show`)."""
 
     change: Estimate | None
     flips: Flips
+    n_for_1_point: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Gives it as JSON."""
-        return {"change": self.change.to_dict() if self.change else None, "flips": self.flips.to_dict()}
+        needed = {} if self.n_for_1_point is None else {"n_for_1_point": self.n_for_1_point}
+        return {"change": self.change.to_dict() if self.change else None, "flips": self.flips.to_dict(), **needed}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Change:
         """Reads what `to_dict` gave."""
         change = found["change"]
-        return cls(Estimate.from_dict(change) if change else None, Flips.from_dict(found["flips"]))
+        return cls(Estimate.from_dict(change) if change else None, Flips.from_dict(found["flips"]), found.get("n_for_1_point"))
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from logos_cli.benchmarks.accuracy.results import Change, Comparison
-from logos_cli.benchmarks.metrics.intervals import Resamples, flips, rate
+from logos_cli.benchmarks.metrics.intervals import rate
 from logos_cli.benchmarks.metrics.metrics import finds_rank, task_metrics
-from logos_cli.benchmarks.metrics.molecule_metrics import TOP
 from logos_cli.benchmarks.metrics.molecules import properties
-from logos_cli.benchmarks.metrics.row_answers import RowAnswers, answer_key, by_row, matches
+from logos_cli.benchmarks.metrics.row_answers import RowAnswers, answer_key, by_row
 from logos_cli.benchmarks.metrics.task_figures import TaskFigures
 from logos_cli.chemistry.smiles import canonical, canonical_set
 from logos_cli.engines.engine import Engine
@@ -42,22 +38,46 @@ class TaskPlan:
     def name(self) -> str:
         return self.plan.task.name
 
+    @property
+    def has_top(self) -> bool:
+        """Whether answers are ranked against right ones."""
+        return bool(self.truths) and finds_rank(self.plan.task.answers)
+
+    @property
+    def step(self) -> int:
+        """How many rows are answered together, so that only whole pieces stand in the journal."""
+        return max(1, _PIECE // self.plan.samples)
+
+    def first(self, rows: int) -> TaskPlan:
+        """Cuts the task to its first `rows` rows, or as many more as are answered together with the last of them."""
+        kept = self.rows[: -(-rows // self.step) * self.step]
+        last = kept[-1].ordinal
+        return replace(self, rows=kept, truths={row: truth for row, truth in self.truths.items() if row <= last})
+
 
 @dataclass(frozen=True)
 class TaskRun:
-    """What one model gave: its records, and for a round trip whether each row's first answer leads back to it."""
+    """What one model gave to the first `rows` rows: its records, and for a round trip whether each row's first answer leads
+    back to it."""
 
     records: list[Record]
     returned: dict[int, bool] | None
+    rows: int = 0
+
+
+NOTHING_YET = TaskRun([], {})
 
 
 def run_task(
-    engine: Engine, judge: Engine, task: TaskPlan, journal: Journal, place: str, done: Callable[[int], None]
-) -> TaskRun:
-    """Answers the rows, some dozens of answers at a time; those in the journal are not asked for again. The round trip is
-    judged by `judge`, the same for all models. `done` hears numbers of answers."""
+    engine: Engine, judge: Engine, task: TaskPlan, journal: Journal, place: str, done: Callable[[int], None],
+    run: TaskRun = NOTHING_YET,
+) -> TaskRun:  # fmt: skip
+    """Answers the rows that `run` has not, some hundreds of answers at a time; those in the journal are not asked for again.
+    The round trip is judged by `judge`, the same for all models. `done` hears numbers of answers."""
     records: list[Record] = []
     for number, (rows, plan, before) in enumerate(pieces(task)):
+        if rows[-1].ordinal < task.rows[run.rows].ordinal:
+            continue
         stored = journal.get("task", task.name, place, number)
         if stored is None:
             stored = [record.to_dict() for record in generate_records(rows, plan, engine, before)]
@@ -65,18 +85,20 @@ def run_task(
         records += [Record.from_dict(one) for one in stored]
         done(len(rows) * (plan.samples - (before.samples if before else 0)))
     engine.release()
+    every = [*run.records, *records]
     if not task.back:
-        return TaskRun(records, None)
-    returned: dict[int, bool] = {}
+        return TaskRun(every, None, len(task.rows))
+    returned = dict(run.returned or {})
     by = by_row(records)
-    for start in range(0, len(task.rows), _PIECE):
-        stored = journal.get("round trip", place, start)
+    for start in range(run.rows, len(task.rows), _PIECE):
+        rows = task.rows[start : start + _PIECE]
+        stored = journal.get("round trip", place, start, start + len(rows))
         if stored is None:
-            stored = [[row, back] for row, back in round_trip(judge, task.rows[start : start + _PIECE], task, by).items()]
-            journal.put(stored, "round trip", place, start)
+            stored = [[row, back] for row, back in round_trip(judge, rows, task, by).items()]
+            journal.put(stored, "round trip", place, start, start + len(rows))
         returned |= {row: back for row, back in stored}
     judge.release()
-    return TaskRun(records, returned)
+    return TaskRun(every, returned, len(task.rows))
 
 
 def pieces(task: TaskPlan) -> Iterator[tuple[Sequence[Row], GenerationPlan, Done | None]]:
@@ -84,9 +106,8 @@ def pieces(task: TaskPlan) -> Iterator[tuple[Sequence[Row], GenerationPlan, Done
     most."""
     samples = task.plan.samples
     if samples <= _PIECE:
-        step = _PIECE // samples
-        for start in range(0, len(task.rows), step):
-            yield task.rows[start : start + step], task.plan, None
+        for start in range(0, len(task.rows), task.step):
+            yield task.rows[start : start + task.step], task.plan, None
         return
     for row in task.rows:
         for start in range(0, samples, _PIECE):
@@ -115,48 +136,6 @@ def task_figures(run: TaskRun, task: TaskPlan, reference: Mapping[str, Sequence[
     if not run.returned:
         return figures
     return TaskFigures({**figures.values, "round_trip": rate(sum(run.returned.values()), len(run.returned))})
-
-
-def compare_runs(baseline: TaskRun, model: TaskRun, task: TaskPlan) -> Comparison:
-    """Measures what the model loses and gains against the baseline on the same rows and seeds: changes of rates with
-    intervals, and flips in both directions with McNemar's test. An answer that only one of them gave is wrong in the other."""
-    before, after = by_sample(baseline.records), by_sample(model.records)
-    keys = sorted(before.keys() | after.keys())
-    rows = [row for row, _ in keys] if len({row for row, _ in keys}) > 1 else None
-    old = [key in before and before[key].valid for key in keys]
-    new = [key in after and after[key].valid for key in keys]
-    same = sum(key in before and key in after and before[key].text == after[key].text for key in keys)
-    top = back = None
-    if task.truths and finds_rank(task.plan.task.answers):
-        ranks = [matches(by_row(run.records), task.truths).values() for run in (baseline, model)]
-        hits = {k: [[rank is not None and rank <= k for rank in one] for one in ranks] for k in TOP}
-        top = {str(k): changed(*both) for k, both in hits.items()}
-    if baseline.returned and model.returned:
-        back = changed(list(baseline.returned.values()), list(model.returned.values()))
-    return Comparison(rate(same, len(keys)), changed(old, new, rows), top, back)
-
-
-def changed(before: Sequence[bool], after: Sequence[bool], rows: Sequence[int] | None = None) -> Change:
-    """Measures a rate's change and its flips. Where items share `rows` the interval is drawn over rows, else it is
-    Newcombe's."""
-    outcomes = flips(before, after, rows)
-    estimate = outcomes.change()
-    if rows is not None and estimate is not None:
-        sums: dict[int, list[float]] = {}
-        for row, old, new in zip(rows, before, after, strict=True):
-            total = sums.setdefault(row, [0.0, 0.0])
-            total[0] += new - old
-            total[1] += 1
-        values = np.array(list(sums.values()))
-        drawn = Resamples(len(values)).mean(values[:, 0], values[:, 1])
-        if drawn and drawn.low != drawn.high:
-            estimate = drawn
-    return Change(estimate, outcomes)
-
-
-def by_sample(records: Sequence[Record]) -> dict[tuple[int, int], Record]:
-    """Finds records by (row, sample); a row without any answer gives nothing, for either model."""
-    return {(record.row, record.sample): record for record in records if record.sample is not None}
 
 
 def molecule_reference(records: Sequence[Record]) -> dict[str, list[float]]:

@@ -120,6 +120,37 @@ def mean_over_rows(sums: Sequence[float] | npt.NDArray[Any], counts: Sequence[in
     return Resamples(len(values)).mean(values, np.asarray(counts, np.float64)) if len(values) else None
 
 
+def share_over_rows(sums: Sequence[float] | npt.NDArray[Any], counts: Sequence[int] | npt.NDArray[Any]) -> Estimate | None:
+    """The mean of values between 0 and 1, from each row's sum and count. Where all rows are alike it is as sure as so many
+    rows make it, and not as so many answers."""
+    found = mean_over_rows(sums, counts)
+    if found is None or found.low != found.high:
+        return found
+    return wilson_of_rows(found, sum(count > 0 for count in counts))
+
+
+def ratio_over_rows(top: float, bottom: float, own: Sequence[tuple[float, float]]) -> Estimate | None:
+    """`top` / `bottom` with a jackknife interval over rows, for figures of sets, such as the share of distinct answers; `own`:
+    what leaving a row out takes from both. None for an empty set."""
+    if not bottom:
+        return None
+    value, n, rows = top / bottom, int(bottom), len(own)
+    without = [(top - less) / (bottom - base) for less, base in own if base < bottom]
+    if rows < FEW or len(without) < rows:
+        return Estimate(value, math.nan, math.nan, n)
+    mean = math.fsum(without) / rows
+    half = Z95 * math.sqrt((rows - 1) / rows * math.fsum((one - mean) ** 2 for one in without))
+    found = Estimate(value, max(0.0, value - half), min(1.0, value + half), n)
+    return found if half else wilson_of_rows(found, rows)
+
+
+def wilson_of_rows(found: Estimate, rows: int) -> Estimate:
+    """A share that all rows agree on, with the interval that so many rows leave open."""
+    even = rate(round(found.value * rows), rows)
+    assert even
+    return Estimate(found.value, min(even.low, found.value), max(even.high, found.value), found.n)
+
+
 def uniqueness(counts: Sequence[int]) -> Estimate | None:
     """Estimates the share of distinct answers when each came `counts` times, with a jackknife interval over answers; None for
     none.

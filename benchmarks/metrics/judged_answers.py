@@ -30,9 +30,14 @@ class JudgedAnswers:
         return [record for row in self.rows.values() for record in row.written]
 
     @cached_property
+    def valid_by_row(self) -> list[list[str]]:
+        """The valid answers of each row, in a form that is equal for equal ones."""
+        return [[answer_key(record) for record in row.written if record.valid] for row in self.rows.values()]
+
+    @cached_property
     def valid(self) -> list[str]:
-        """The valid answers, in a form that is equal for equal ones."""
-        return [answer_key(record) for record in self.written if record.valid]
+        """The valid answers of all rows."""
+        return [answer for row in self.valid_by_row for answer in row]
 
     @cached_property
     def ranked(self) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from logos_cli.benchmarks.metrics.intervals import Estimate, mean_over_rows, rate, uniqueness
+from logos_cli.benchmarks.metrics.answer_sets import distinct_among, new_among
+from logos_cli.benchmarks.metrics.intervals import Estimate, rate, share_over_rows
 from logos_cli.benchmarks.metrics.judged_answers import JudgedAnswers
 from logos_cli.benchmarks.metrics.molecules import Diversity, internal_diversity, similarity, wasserstein
 
@@ -22,7 +22,7 @@ def top(answers: JudgedAnswers) -> dict[str, Estimate | None] | None:
 
 def mrr(answers: JudgedAnswers) -> Estimate | None:
     """Averages the reciprocal rank of the right answer."""
-    return mean_over_rows([1 / rank if rank else 0.0 for rank in answers.ranks.values()], [1] * len(answers.ranks))
+    return share_over_rows([1 / rank if rank else 0.0 for rank in answers.ranks.values()], [1] * len(answers.ranks))
 
 
 def similarity_mean(answers: JudgedAnswers) -> Estimate | None:
@@ -44,20 +44,19 @@ def over_similarities(answers: JudgedAnswers, of_row: Callable[[Sequence[float]]
         right = ".".join(truth)
         records = answers.answers_of(row)
         values.append(of_row([similarity(str(r.answer), right) if r.valid else 0.0 for r in records] or [0.0]))
-    return mean_over_rows(values, [1] * len(values))
+    return share_over_rows(values, [1] * len(values))
 
 
 def unique(answers: JudgedAnswers) -> Estimate | None:
     """Measures the share of distinct answers."""
-    return uniqueness(list(Counter(answers.valid).values()))
+    return distinct_among(answers.valid_by_row)
 
 
 def novelty(answers: JudgedAnswers) -> Estimate | None:
     """Measures the share of distinct answers that are not known, of tasks that make theirs up."""
     if answers.known is None or not answers.task.invents:
         return None
-    distinct = set(answers.valid)
-    return rate(len(distinct - answers.known), len(distinct))
+    return new_among(answers.valid_by_row, answers.known)
 
 
 def diversity(answers: JudgedAnswers) -> Diversity | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from logos_cli.benchmarks.metrics.intervals import Estimate, mean_over_rows, rate
+from logos_cli.benchmarks.metrics.answer_sets import share_of_set
+from logos_cli.benchmarks.metrics.intervals import Estimate, share_over_rows
 from logos_cli.benchmarks.metrics.judged_answers import JudgedAnswers
 from logos_cli.records.record import Record
 
@@ -39,7 +40,7 @@ def merged(answers: JudgedAnswers) -> list[Record]:
 def faithful(answers: JudgedAnswers) -> Estimate | None:
     """Measures how many of the merged samples repeat their protein."""
     records = merged(answers)
-    return mean_over_rows([r.faithful or 0 for r in records], [r.samples or 0 for r in records]) if records else None
+    return share_over_rows([r.faithful or 0 for r in records], [r.samples or 0 for r in records]) if records else None
 
 
 def proteins_never_repeated(answers: JudgedAnswers) -> int | None:
@@ -56,13 +57,22 @@ def residue_score(answers: JudgedAnswers, name: str) -> Estimate | None:
         records, length = answers.all_of(row), answers.input_length(row)
         scores = [pocket_scores(r.answer if r.valid else (), wanted, length) for r in records] or [pocket_scores((), wanted, 0)]
         values.append(statistics.fmean(score[name] for score in scores))
-    return mean_over_rows(values, [1] * len(values)) if values else None
+    return mean_score(values, name) if values else None
+
+
+def mean_score(values: Sequence[float], name: str) -> Estimate | None:
+    """Averages a score over proteins."""
+    ones = [1] * len(values)
+    if name != "mcc":
+        return share_over_rows(values, ones)
+    mean = share_over_rows([(value + 1) / 2 for value in values], ones)  # it goes from -1 to 1
+    return mean and Estimate(2 * mean.value - 1, 2 * mean.low - 1, 2 * mean.high - 1, mean.n)
 
 
 def chance_precision(answers: JudgedAnswers) -> Estimate | None:
     """Measures what residues named at random reach."""
     lengths = {row: length for row in answers.truths if (length := answers.input_length(row))}
-    return mean_over_rows([len(answers.truths[row]) / length for row, length in lengths.items()], [1] * len(lengths))
+    return share_over_rows([len(answers.truths[row]) / length for row, length in lengths.items()], [1] * len(lengths))
 
 
 def recovered(answer: str, native: str, prefix: str) -> float | None:
@@ -86,7 +96,7 @@ def recovery(answers: JudgedAnswers) -> Estimate | None:
         measured = [value for value in values if value is not None]
         if measured or not records:
             means.append(statistics.fmean(measured) if measured else 0.0)
-    return mean_over_rows(means, [1] * len(means))
+    return share_over_rows(means, [1] * len(means))
 
 
 def median_length(answers: JudgedAnswers) -> dict[str, float] | None:
@@ -96,10 +106,18 @@ def median_length(answers: JudgedAnswers) -> dict[str, float] | None:
 
 def text_valid_unique(answers: JudgedAnswers) -> Estimate | None:
     """Measures valid and unique materials as text."""
-    return rate(len(set(answers.valid)), len(answers.written))
+    return share_of_set(answers.valid_by_row, len, answers_by_row(answers))
 
 
 def text_vnu(answers: JudgedAnswers) -> Estimate | None:
     """Measures valid, novel and unique materials as text: an upper bound of the published figure, which assembles
     structures; without known materials there is none."""
-    return None if answers.known is None else rate(len(set(answers.valid) - answers.known), len(answers.written))
+    known = answers.known
+    if known is None:
+        return None
+    return share_of_set(answers.valid_by_row, lambda every: len(every - known), answers_by_row(answers))
+
+
+def answers_by_row(answers: JudgedAnswers) -> list[int]:
+    """Counts the answers of each row, valid or not."""
+    return [len(row.written) for row in answers.rows.values()]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from logos_cli.benchmarks.metrics.intervals import Estimate, mean_over_rows, rate
+from logos_cli.benchmarks.metrics.intervals import Estimate, rate, share_over_rows
 from logos_cli.benchmarks.metrics.judged_answers import JudgedAnswers
 from logos_cli.benchmarks.metrics.row_answers import repeats_question
 from logos_cli.records.record import Record
@@ -36,9 +36,4 @@ def over_samples(answers: JudgedAnswers, counts: Callable[[Record], bool]) -> Es
     total = int(totals.sum())
     if len(hits) == 1 or total == len(hits):  # one row, or one answer each: independent answers
         return rate(int(hits.sum()), total)
-    mean = mean_over_rows(hits, totals)
-    if mean and mean.low == mean.high:
-        # All rows alike: as sure as that many rows make it.
-        even = rate(round(mean.value * len(hits)), len(hits))
-        return Estimate(mean.value, even.low, even.high, total) if even else mean
-    return mean
+    return share_over_rows(hits, totals)

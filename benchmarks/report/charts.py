@@ -8,17 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 460, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 14, 44
-
-
-@dataclass(frozen=True)
-class Point:
-    """One mark: `label` beside it, `size` its radius in pixels."""
-
-    x: float
-    y: float
-    label: str
-    size: float = 5.0
+LEFT, RIGHT, TOP, BOTTOM = 60, 14, 14, 44
 
 
 @dataclass(frozen=True)
@@ -64,6 +54,25 @@ class Scale:
         return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
 
 
+class RatioScale(Scale):
+    """A logarithmic axis that begins and ends near the values, so that equal ratios are equally far apart."""
+
+    def __init__(self, values: Sequence[float], start: float, stop: float) -> None:
+        super().__init__(values, start, stop, log=True)
+        known = [math.log10(v) for v in values if v > 0] or [0.0, 1.0]
+        margin = 0.06 * (max(known) - min(known)) or 0.1
+        self.low, self.high = min(known) - margin, max(known) + margin
+
+    def ticks(self) -> list[float]:
+        inside = [
+            m * 10.0**n
+            for n in range(math.floor(self.low), math.ceil(self.high) + 1)
+            for m in (1, 1.5, 2, 3, 4, 5, 6, 8)
+            if self.low <= math.log10(m * 10.0**n) <= self.high
+        ]
+        return inside if len(inside) <= 8 else inside[:: -(-len(inside) // 8)]
+
+
 def number(value: float) -> str:
     if value == 0:
         return "0"
@@ -76,15 +85,17 @@ def text(x: float, y: float, content: str, anchor: str = "middle", style: str = 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{style}">{escape(content)}</text>'
 
 
-def frame(x: Scale, y: Scale, x_title: str, y_title: str, x_ticks: Sequence[float]) -> list[str]:
+def frame(
+    x: Scale, y: Scale, x_title: str, y_title: str, x_ticks: Sequence[float], height: float = HEIGHT
+) -> list[str]:  # fmt: skip
     parts = []
     for value in y.ticks():
         at = y.place(value)
-        parts.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>')
-        parts.append(text(_LEFT - 6, at + 4, number(value), "end"))
-    parts += [text(x.place(value), HEIGHT - _BOTTOM + 16, number(value)) for value in x_ticks]
-    parts.append(text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 6, x_title))
-    middle = (_TOP + HEIGHT - _BOTTOM) / 2
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>')
+        parts.append(text(LEFT - 6, at + 4, number(value), "end"))
+    parts += [text(x.place(value), height - BOTTOM + 16, number(value)) for value in x_ticks]
+    parts.append(text((LEFT + WIDTH - RIGHT) / 2, height - 6, x_title))
+    middle = (TOP + height - BOTTOM) / 2
     parts.append(
         f'<text transform="translate(14 {middle:.0f}) rotate(-90)" text-anchor="middle" class="tick">{escape(y_title)}</text>'
     )
@@ -99,38 +110,14 @@ def svg(parts: Sequence[str], title: str, height: float = HEIGHT) -> str:
     )
 
 
-def scatter(points: Sequence[Point], title: str, x_title: str, y_title: str) -> str:
-    """Draws marks over a linear x and a logarithmic y; labels are set where they do not lie on one another."""
-    x = Scale([p.x for p in points], _LEFT, WIDTH - _RIGHT, zero=True)
-    y = Scale([p.y for p in points], HEIGHT - _BOTTOM, _TOP, log=True)
-    parts = frame(x, y, x_title, y_title, x.ticks())
-    taken: list[tuple[float, float, float]] = []  # left end, right end, height of each label
-    for point in sorted(points, key=lambda p: (p.x, p.y)):
-        px, py = x.place(point.x), y.place(point.y)
-        parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{point.size:.1f}" class="s0"/>')
-        wide = 6.2 * len(point.label)
-        right = px + point.size + 5 + wide < WIDTH
-        left_end = px + point.size + 5 if right else px - point.size - 5 - wide
-        at = py + 4
-        for shift in (0, -13, 13, -26, 26, -39, 39):
-            at = py + 4 + shift
-            if _TOP < at < HEIGHT - _BOTTOM and not any(
-                left_end < r and left < left_end + wide and abs(at - h) < 12 for left, r, h in taken
-            ):
-                break
-        taken.append((left_end, left_end + wide, at))
-        parts.append(text(left_end, at, point.label, "start", "label"))
-    return svg(parts, title)
-
-
 def lines(series: Sequence[tuple[int, Sequence[tuple[float, float]]]], title: str, x_title: str, y_title: str) -> str:
     """Draws (colour, points) of each line, over equally spaced x values; names are left to a legend."""
     values = sorted({px for _, points in series for px, _ in points})
-    x = Scale([0, max(1, len(values) - 1)], _LEFT + 20, WIDTH - _RIGHT - 20)
+    x = Scale([0, max(1, len(values) - 1)], LEFT + 20, WIDTH - RIGHT - 20)
     x.low, x.high = 0, max(1, len(values) - 1)
-    y = Scale([py for _, points in series for _, py in points], HEIGHT - _BOTTOM, _TOP, zero=True)
+    y = Scale([py for _, points in series for _, py in points], HEIGHT - BOTTOM, TOP, zero=True)
     parts = frame(x, y, x_title, y_title, [])
-    parts += [text(x.place(i), HEIGHT - _BOTTOM + 16, number(value)) for i, value in enumerate(values)]
+    parts += [text(x.place(i), HEIGHT - BOTTOM + 16, number(value)) for i, value in enumerate(values)]
     for i, points in series:
         places = [(x.place(values.index(px)), y.place(py)) for px, py in points]
         path = " ".join(f"{'L' if j else 'M'}{px:.1f} {py:.1f}" for j, (px, py) in enumerate(places))

@@ -7,7 +7,9 @@ from html import escape
 
 from logos_cli.benchmarks.accuracy.results import ModelAccuracy
 from logos_cli.benchmarks.metrics.intervals import Estimate
-from logos_cli.benchmarks.report.charts import Bar, Point, bars, lines, scatter
+from logos_cli.benchmarks.report.charts import Bar, bars, lines
+from logos_cli.benchmarks.report.front import advice, files, losses
+from logos_cli.benchmarks.report.front_chart import front_panels
 from logos_cli.benchmarks.report.report import Line, Report
 from logos_cli.benchmarks.report.tables import Table, about, tables, verdict
 
@@ -34,9 +36,14 @@ figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; } svg { widt
 .legend { display: flex; flex-wrap: wrap; gap: 4px 14px; margin-top: 6px; font-size: 13px; color: var(--soft); }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 5px; }
 .grid { stroke: var(--rule); } .tick { fill: var(--soft); font-size: 12px; } .label { fill: var(--ink); font-size: 12px; }
+.advice { font-weight: 600; } .rows { display: grid; gap: 16px; }
+.front { fill: none; stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 3; } .zero { stroke: var(--soft); }
+.lead { fill: none; stroke-width: 0.8; }
 .line { fill: none; stroke-width: 2; } .whisker { stroke: var(--ink); fill: none; stroke-width: 1.2; }
 """ + "".join(
-    f".s{i} {{ fill: var(--c{i}); }} .l{i} {{ stroke: var(--c{i}); }} .b{i} {{ background: var(--c{i}); }}\n" for i in range(8)
+    f".s{i} {{ fill: var(--c{i}); }} .l{i} {{ stroke: var(--c{i}); }} .b{i} {{ background: var(--c{i}); }} "
+    f".o{i} {{ fill: var(--card); stroke: var(--c{i}); stroke-width: 1.6; }} .t{i} {{ fill: var(--c{i}); }}\n"
+    for i in range(8)
 )
 
 
@@ -48,8 +55,9 @@ def page(report: Report) -> str:
     return document(
         "logos bench",
         "<h1>What the small models cost, and save</h1>"
-        f'<p class="soft">{escape(against(report))}</p><ul>{verdicts}</ul>'
-        f"{shown}"
+        f'<p class="soft">{escape(against(report))}</p>'
+        f"{picture(report)}"
+        f"<h2>In words and numbers</h2><ul>{verdicts}</ul>{shown}"
         f'<h2>Charts</h2><div class="grids">{"".join(figures(report))}</div>'
         f'<h2>Measured on</h2><ul class="soft">{notes}</ul>',
     )
@@ -61,6 +69,22 @@ def document(title: str, body: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
+
+
+def picture(report: Report) -> str:
+    """Draws size, loss and speed of every file, the best of them marked, and says which to take."""
+    rows = []
+    for loss in losses(report):
+        panels = "".join(f"<div>{one}</div>" for one in front_panels(files(report, loss), loss, max(report.samples, default=0)))
+        rows.append(figure(loss.title, f'<div class="grids">{panels}</div>'))
+    if not rows:
+        return ""
+    told = "".join(f'<p class="advice">{escape(line)}</p>' for line in advice(report))
+    how = (
+        "Filled: no other file is at least as good in size, loss and speed and better in one. The line is the front of its "
+        "chart. Bars: 95 % intervals of losses, 5th to 95th percentile of speeds."
+    )
+    return f'<h2>Which file to take</h2>{told}<p class="soft">{how}</p><div class="rows">{"".join(rows)}</div>'
 
 
 def table(found: Table) -> str:
@@ -95,8 +119,6 @@ def figures(report: Report) -> Iterator[str]:
     measured = [(i, line, line.accuracy) for i, line in enumerate(report.lines) if line.accuracy]
     timed = [(i, line, line.latency) for i, line in enumerate(report.lines) if line.latency]
     named = [(i, line) for i, line, _ in measured]
-    if measured:
-        yield figure("Size against divergence", sizes(measured, report.samples))
     if timed:
         curves = [(i, [(one.samples, one.tokens_per_s.median) for one in found.decode]) for i, _, found in timed]
         chart = lines(curves, "Decode speed", "answers written at once", "tokens a second")
@@ -109,19 +131,6 @@ def figures(report: Report) -> Iterator[str]:
 
 
 Measured = Sequence[tuple[int, Line, ModelAccuracy]]  # by place in the report
-
-
-def sizes(measured: Measured, samples: Sequence[int]) -> str:
-    """Draws size against divergence."""
-    unit, scale = ("GB", 1e9) if max(line.model.bytes for _, line, _ in measured) > 1e8 else ("MB", 1e6)
-    speeds = [line.decode(samples[-1]) or 0.0 for _, line, _ in measured] if samples else [0.0] * len(measured)
-    points = []
-    for (_, line, found), speed in zip(measured, speeds, strict=True):
-        label = f"{line.model.scheme}, {speed:,.0f} tok/s" if speed else line.model.scheme
-        size = 4 + 6 * speed / max(speeds) if speed else 5.0
-        points.append(Point(line.model.bytes / scale, found.read.tokens.kld["mean"].value, label, size))
-    hint = f"; larger marks write faster, ×{samples[-1]}" if any(speeds) else ""
-    return scatter(points, "Size against mean KL divergence", f"file size, {unit}{hint}", "mean KLD, nats")
 
 
 def interval_bar(label: str, estimate: Estimate, series: int, scale: float = 1) -> Bar:

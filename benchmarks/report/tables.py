@@ -1,4 +1,4 @@
-"""A report's tables and sentences, and the whole of it as Markdown."""
+"""A report's tables and sentences."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def points(estimate: Estimate) -> str:
     return f"{value} points" + (f" [{', '.join(ends)}]" if ends else "")
 
 
+def size_of(count: int) -> str:
+    """Writes the size of a file."""
+    return f"{count / 1e9:.2f} GB" if count > 1e8 else f"{count / 1e6:.1f} MB"
+
+
 def signed(value: float) -> str:
     """Writes a number with its sign and one decimal."""
     return f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
@@ -38,8 +43,7 @@ def verdict_on(changed: Change) -> str:
 
 def verdict(line: Line, baseline: Line | None) -> str:
     """Writes one sentence for people: size, speed, loss."""
-    size = line.model.bytes
-    parts = [f"{size / 1e9:.2f} GB" if size > 1e8 else f"{size / 1e6:.1f} MB"]
+    parts = [size_of(line.model.bytes)]
     speeds = [] if baseline is None or line.latency is None or baseline.latency is None else line.latency.decode
     for speed in (speeds[0], speeds[-1]) if len(speeds) > 1 else speeds:
         mine, theirs = line.decode(speed.samples), baseline.decode(speed.samples) if baseline else None
@@ -247,14 +251,3 @@ def read_of(result: AccuracyResult) -> str:
         for name, one in sampling.items()
     )
     return f"{tokens.n_tokens:,} tokens in {tokens.n_texts} texts, {source}{left}, seed {settings['seed']}{settings_of_tasks}"
-
-
-def markdown(report: Report) -> str:
-    """Writes the whole report as Markdown."""
-    parts = []
-    for table in tables(report):
-        parts += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-        parts += ["| " + " | ".join(cells) + " |" for cells in table.rows] + [""]
-    parts += [*(f"- {verdict(line, report.baseline)}" for line in report.lines if not line.baseline), ""]
-    parts += [f"{one}  " for one in about(report)]
-    return "\n".join(parts).rstrip() + "\n"

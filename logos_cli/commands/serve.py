@@ -41,7 +41,9 @@ def serve(
     drain: Annotated[int, typer.Option("--drain", min=0, help="Seconds for what was begun, after SIGTERM or Ctrl-C.")] = 30,
     debug: options.Debug = False,
 ) -> None:
-    """Answer over HTTP: OpenAI's completions, LOGOS's tasks, a planner's expansions; or as tools for an agent.
+    """Answer over HTTP, or as tools for an agent.
+
+    OpenAI's completions, LOGOS's tasks with the options of generate, a planner's expansions.
 
     \b
     Example: logos serve logos-1b-int4.gguf --port 8000

@@ -180,8 +180,8 @@ def scored_answer_card(record: StoredRecord) -> Card:
 def scored_card(record: StoredRecord) -> Card:
     """Makes the card of an input that was scored."""
     if record.error is not None:
-        lines = (Lines((f"not scored: {record.error}",), "error"), Lines((record.input,), "code"))
-        return Card(lines, "full", "invalid")
+        failed = (Lines((f"not scored: {record.error}",), "error"), Lines((record.input,), "code"))
+        return Card(failed, "full", "invalid")
     lines, scored = caption(record), what_was_scored(record)
     if scored is Scored.MOLECULE:
         named: Part = Lines((record.id,))

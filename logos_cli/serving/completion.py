@@ -161,7 +161,7 @@ class Streaming:
                 yield writing.choice(piece.ended, start)
                 continue
             answer = writing.answers[key]
-            text = writing.decode(answer.tokens[: piece.tokens])
+            text = writing.stops.cut(writing.decode(answer.tokens[: piece.tokens]))
             sure = writing.stops.sure(text)
             if sure > start:
                 self.sent[key] = sure

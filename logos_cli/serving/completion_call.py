@@ -50,7 +50,8 @@ class CompletionCall:
         """Raises ApiError for what is wrong, unknown, or over a limit."""
         given = json_object(body)
         refuse_unknown(given, shared)
-        samples = checked(given, "n", "a whole number") or 1
+        samples = checked(given, "n", "a whole number")
+        samples = 1 if samples is None else samples
         if not 1 <= samples <= SAMPLES:
             raise ApiError(400, f"n is {samples}; it takes 1 to {SAMPLES}", "n")
         if checked(given, "best_of", "a whole number") not in (None, samples):

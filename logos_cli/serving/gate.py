@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
 import math
@@ -11,7 +10,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from logos_cli.serving.api_error import ApiError
@@ -78,15 +77,11 @@ def check_key(headers: Headers, key: str | None) -> None:
     ApiError."""
     if key is None:
         return
-    scheme, _, given = headers.get("authorization", "").partition(" ")
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    given = text.encode("latin-1") if scheme.lower() == "bearer" else b""
     if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            given = ""
-    elif scheme.lower() != "bearer":
-        given = ""
-    if not hmac.compare_digest(given.encode(), key.encode()):
-        raise ApiError(
-            401, "the API key is missing or wrong; send it as Authorization: Bearer KEY", headers={"WWW-Authenticate": "Bearer"}
-        )
+        with suppress(ValueError):
+            given = base64.b64decode(text, validate=True).partition(b":")[2]
+    if not hmac.compare_digest(given, key.encode()):
+        told = "the API key is missing or wrong; send it as Authorization: Bearer KEY"
+        raise ApiError(401, told, headers={"WWW-Authenticate": "Bearer"})

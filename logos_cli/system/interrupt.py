@@ -81,8 +81,8 @@ def heard(work: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001  # raised again where the result is asked for
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
     try:
+        threading.Thread(target=run, daemon=True).start()
         return future.result()
     except BaseException:
         if not future.done():  # Ctrl-C, or the SystemExit of SIGTERM

@@ -16,9 +16,12 @@ from schemas import check_schema
 from logos_cli.benchmarks.accuracy.results import AccuracyResult, Change
 from logos_cli.benchmarks.latency.results import LatencyResult
 from logos_cli.benchmarks.metrics.intervals import Estimate
-from logos_cli.benchmarks.report.charts import Bar, Point, Scale, bars, lines, scatter
+from logos_cli.benchmarks.report.charts import Bar, RatioScale, Scale, bars, lines
+from logos_cli.benchmarks.report.front import advice, files, front, losses
+from logos_cli.benchmarks.report.front_chart import front_panels
+from logos_cli.benchmarks.report.markdown import markdown
 from logos_cli.benchmarks.report.report import read_results
-from logos_cli.benchmarks.report.tables import markdown, points, tables, verdict, verdict_on
+from logos_cli.benchmarks.report.tables import points, tables, verdict, verdict_on
 
 VOID = {"meta", "br", "line", "circle", "rect", "path", "i"}
 
@@ -154,8 +157,81 @@ def test_the_page_is_whole_and_needs_no_network(results: list[Path], logos: Call
     parser = Checked()
     parser.feed(page)
     assert parser.open == [] and "http" not in page and "@import" not in page and "A &lt;CPU&gt;" in page
-    assert page.count("<svg") == 4 and "nan" not in re.sub("[a-z]*nano[a-z]*", "", page)
+    assert page.count("<svg") == 7 and "On this machine, for retro: bf16; no smaller file is known" in page
+    assert "nan" not in re.sub("[a-z]*nano[a-z]*", "", page)
     assert logos("bench", "report", *results, "-o", tmp_path / "r.md").code == 0
+
+
+def models(*found: tuple[str, int, float, float, float]) -> list[dict[str, Any]]:
+    """(scheme, MB, divergence, change of top-1 in points, half of its interval)."""
+    flips = {"both": 0, "lost": 0, "gained": 0, "neither": 0, "mcnemar_p": 1.0}
+    documents = []
+    for scheme, size, divergence, change, half in found:
+        one = accuracy()["models"][0] | about(scheme, scheme, size * 1_000_000)
+        one["kld"] = {**one["kld"], "mean": estimate(divergence, 0.9 * divergence, 1.1 * divergence)}
+        interval = estimate(change / 100, (change - half) / 100, (change + half) / 100)
+        top = {"change": interval, "flips": flips, "n_for_1_point": 4321}
+        against = {"same_text": None, "validity": top, "top": {"1": top}}
+        one["tasks"] = {"retro": {**one["tasks"]["retro"], "against_baseline": against}}
+        documents.append(one)
+    return documents
+
+
+def test_the_front_and_the_advice(tmp_path: Path) -> None:
+    """q4_0 is larger than q4_k_m and loses more; q5 is the smallest whose interval ends within a point."""
+    found = models(("q8", 1600, 1e-4, 0.1, 0.4), ("q5", 1000, 2e-3, -0.3, 0.5), ("q4", 960, 5e-3, -0.6, 0.5),
+                   ("q4_0", 970, 9e-3, -1.9, 0.6))  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps({**accuracy(), "models": found}))
+    speeds = latency()
+    speeds["models"][1] = speeds["models"][1] | about("q8", "q8", 1_600_000_000)
+    report = read_results([tmp_path / "a.json"])
+    tokens, top = losses(report)
+    assert tokens.log and (top.task, top.figure) == ("retro", "top-1")
+    assert [one.label for one in front(files(report, tokens))] == ["bf16", "q8", "q5", "q4"]
+    assert [one.label for one in front(files(report, top))] == ["q8", "q5", "q4"]  # q8 gains and is smaller than bf16
+    assert advice(report) == [
+        "For retro: q5, 1.00 GB, the smallest that is known to lose less than a point of top-1 (−0.3 points [−0.8, +0.2])."
+    ]
+    (panel,) = front_panels(files(report, top), top, 0)
+    assert panel.count("<circle") == 5 and panel.count('class="o') == 2 and panel.count('class="whisker ') == 4
+    assert all(f">{label}</text>" in panel for label in ("bf16", "q8", "q5", "q4", "q4_0"))
+    (tmp_path / "l.json").write_text(json.dumps(speeds))
+    timed = read_results([tmp_path / "a.json", tmp_path / "l.json"])
+    (one,) = advice(timed)
+    assert one.startswith("On this machine, for retro: q5, 1.00 GB, the smallest")
+    left, right = front_panels(files(timed, tokens), tokens, 32)
+    assert left.count("<circle") == 5 and right.count("<circle") == 2  # of these two were timed
+    unsure = models(("q8", 1600, 1e-4, 0.1, 2.0), ("q4", 960, 5e-3, -3, 2.0))
+    (tmp_path / "a.json").write_text(json.dumps({**accuracy(), "models": unsure}))
+    assert advice(read_results([tmp_path / "a.json"])) == [
+        "For retro: bf16; no smaller file is known to lose less than a point of top-1 (10 rows; about 4,321 would tell)."
+    ]
+
+
+def test_speed_counts_for_the_front(tmp_path: Path) -> None:
+    """A larger file that loses more stays on the front if it is the fastest, and the advice names a faster one."""
+    found = models(("q8", 1600, 1e-4, 0.0, 0.4), ("q5", 1000, 2e-3, -0.3, 0.5))
+    (tmp_path / "a.json").write_text(json.dumps({**accuracy(), "models": found}))
+    timed = latency()
+    pattern = timed["models"][0]
+    rates = {"bf16": ("big", 3000, 10.0), "q8": ("q8", 1600, 30.0), "q5": ("q5", 1000, 20.0)}
+    timed["models"] = []
+    for scheme, (name, size, rate) in rates.items():
+        spread = {"median": rate, "p5": 0.9 * rate, "p95": 1.1 * rate}
+        decode = [{"samples": n, "tokens_per_s": spread, "peak_rss_bytes": 1} for n in (1, 32)]
+        timed["models"].append({**pattern, **about(name, scheme, size * 1_000_000), "decode": decode})
+    (tmp_path / "l.json").write_text(json.dumps(timed))
+    report = read_results([tmp_path / "a.json", tmp_path / "l.json"])
+    top = losses(report)[1]
+    assert [one.label for one in front(files(report, top))] == ["q8", "q5"]
+    _, speed = front_panels(files(report, top), top, 32)
+    assert speed.count('class="whisker ') == 3 + 2  # every speed has an interval, and the loss of two
+    told = (
+        "On this machine, for retro: q5, 1.00 GB, 2× the speed of bf16, the smallest that is known to lose less than a point of"
+        " top-1 (−0.3 points [−0.8, +0.2]); q8 writes 1.5× as fast, 1.60 GB."
+    )
+    assert advice(report) == [told]
+    assert "q8 writes 1.5× as fast" in markdown(report)
 
 
 def test_what_is_no_result(results: list[Path], logos: Callable[..., Run], tmp_path: Path) -> None:
@@ -187,6 +263,8 @@ def test_axes_and_marks() -> None:
     log = Scale([2e-4, 3e-2], 0, 100, log=True)
     assert log.ticks() == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1]) and log.place(0.0) == 0
     assert Scale([5.0], 0, 1).ticks() and Scale([], 0, 1, log=True).ticks()
-    assert scatter([Point(1, 1e-3, "a<b")], "t", "x", "y").count("<circle") == 1
+    ratio = RatioScale([4.0, 14.6], 0, 100)
+    assert ratio.ticks() == pytest.approx([4, 5, 6, 8, 10, 15]) and 0 < ratio.place(4.0) < 10 and 90 < ratio.place(14.6) < 100
+    assert ratio.place(8) - ratio.place(4) == pytest.approx(ratio.place(12) - ratio.place(6))
     assert lines([(0, [(1, 5.0)]), (3, [(1, 5.0), (8, 7.0)])], "t", "x", "y").count('class="line') == 2
     assert bars([("g", [Bar("a", -1, -2, 0), Bar("b", 2, 1, 3, 1)])], "t", "x").count("<rect") == 2

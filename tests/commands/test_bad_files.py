@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from builders import build_tokenizer, write_checkpoint
 from gguf_lies import LIES
-from processes import check, ended
+from processes import PATIENCE, check, ended
 
 from logos_cli.chemistry.grammar import MARKERS
 from logos_cli.models.gguf_header import read_header
@@ -228,7 +228,7 @@ def in_namespace(script: str, size: str = "3m") -> subprocess.CompletedProcess[s
     command = ["unshare", "--map-root-user", "--mount", "bash", "-c", f"D=$(mktemp -d); {logos}; {mount}\n{script}"]
     if shutil.which("unshare") is None:
         pytest.skip("no unshare here")
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode == 99 or "Operation not permitted" in done.stderr:
         pytest.skip("no mounts for an ordinary user here")
     return done

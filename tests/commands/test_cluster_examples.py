@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from builders import Run
+from processes import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PRODUCTS = "CC(=O)Oc1ccccc1C(=O)O aspirin\nxx bad\n\nCC(=O)Nc1ccc(O)cc1 paracetamol\nCCOC(=O)c1ccc(N)cc1 benzocaine\n"
@@ -59,10 +59,8 @@ def test_slurm_itself(environment: dict[str, str], tmp_path: Path, whole: Callab
         pytest.skip("needs a Slurm cluster that this machine is a node of")
     submit = ["sh", str(EXAMPLES / "slurm" / "submit.sh")]
     done = subprocess.run(submit, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
-    deadline = time.monotonic() + 300
-    while subprocess.run(["squeue", "-h", "-j", done.stdout.strip()], capture_output=True, check=False).stdout.strip():
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    waiting = ["squeue", "-h", "-j", done.stdout.strip()]
+    wait_until(lambda: not subprocess.run(waiting, capture_output=True, check=False).stdout.strip())
     told = "".join(log.read_text() for log in sorted((tmp_path / "parts").glob("*.log")))
     assert (tmp_path / "answers.jsonl").read_bytes() == whole(), told
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from builders import Run
+from processes import lines_in, running, wait_until
 
 DRUGS = Path(__file__).parents[2] / "examples" / "drugs.smi"
 # Rows that cannot be used, lines that are none, and what CXSMILES says beside a SMILES: each shard reads all of it.
@@ -71,11 +70,9 @@ def test_a_killed_shard_goes_on(logos_here: Callable[..., Run], nano_int4: Path,
     given = ("generate", "retro", DRUGS, "-m", nano_int4, "--threads", "1", "-n", "4", "--shard", "1/2", "-o")
     assert logos_here(*given, tmp_path / "whole.jsonl").code == 0
     out, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
-    child = subprocess.Popen([sys.executable, "-m", "logos_cli", *map(str, given), str(out)], stderr=subprocess.DEVNULL)
-    while child.poll() is None and (not partial.exists() or not partial.stat().st_size):
-        time.sleep(0.002)
-    child.kill()
-    child.wait()
+    with running(*given, out, stderr=subprocess.DEVNULL) as child:
+        wait_until(lambda: lines_in(partial), child)
+        child.kill()
     assert partial.exists(), "killed in the middle"
     changed = logos_here(*given[:-2], "0/2", "-o", out, "--resume")
     assert changed.code == 1 and "shard was '1/2', is '0/2'" in changed.err

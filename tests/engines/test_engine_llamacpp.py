@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE
 from reference import ReferenceLlama
 
 from logos_cli.engines import batching as engine_batching
@@ -151,10 +152,10 @@ def test_ctrl_c_ends_a_decode_in_the_middle(nano_int4: Path, open_model: Any, mo
     monkeypatch.setattr(engine_llamacpp_context, "SLOW_STEP", -1.0)  # every step counts as slow
     assert generations(engine, request, DRAWN) == expected
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        while timer.is_alive() or time.monotonic() < began + 30:
+        timer.start()
+        while timer.is_alive() or time.monotonic() < began + PATIENCE:
             generations(engine, request, DRAWN)
 
 

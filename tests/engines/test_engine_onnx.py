@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import write_checkpoint
+from processes import wait_until
 from reference import ReferenceLlama
 
 from logos_cli.convert.nano_model import nano_checkpoint
@@ -155,14 +154,12 @@ def test_ctrl_c_ends_a_run_in_the_middle(onnx_folder: Folder, open_model: Any, m
     ended = list[bool]()
 
     def slow(self: Any, binding: Any, options: Any) -> None:
-        deadline = time.monotonic() + 20
-        while not options.terminate and time.monotonic() < deadline:
-            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: options.terminate)
         ended.append(options.terminate)
 
     with monkeypatch.context() as patch:
         patch.setattr(engine_onnx_context.OnnxContext, "_checked", slow)
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             generations(engine, request, DRAWN)
     assert ended == [True], "the run was told to end, and waited for"

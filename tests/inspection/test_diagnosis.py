@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,16 +32,15 @@ def test_all_is_well(logos: Callable[..., Run]) -> None:
     assert "int4 (q4_k_m)" in schemes and "int8 (q8_0)" in schemes
 
 
-def test_a_wrong_version_is_named_with_its_remedy(
-    logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_version_is_named_with_its_remedy(tmp_path: Path) -> None:
     other = tmp_path / "llama_cpp_python-0.2.9.dist-info"
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.2.9\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = logos("doctor")
-    assert found.code == 1 and found.err.count("\n") == 1
-    assert "0.2.9, but ==0.3.36 is needed" in found.out and "-m pip install 'llama-cpp-python==0.3.36'" in found.err
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "logos_cli", "doctor"]
+    found = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False, capture_output=True, text=True)
+    assert found.returncode == 1 and found.stderr.count("\n") == 1
+    assert "0.2.9, but ==0.3.36 is needed" in found.stdout and "-m pip install 'llama-cpp-python==0.3.36'" in found.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import fuzz_rows
 import fuzz_structures
 import pytest
+from processes import PATIENCE
 
 FUZZ = Path(__file__).parent / "fuzz.py"
 
@@ -19,7 +20,7 @@ def test_damage_at_random(tmp_path: Path) -> None:
     """In a process of its own, since it forks, and this one has threads."""
     done = subprocess.run(
         [sys.executable, str(FUZZ), "--count", "24", "--first", "100000"],
-        check=False, capture_output=True, text=True, timeout=280,
+        check=False, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0 and "24 mutations, 0 complaints" in done.stdout, done.stdout[-5000:] + done.stderr
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from processes import PATIENCE
 
 from logos_cli.system.read_ahead import Ahead
 
@@ -62,7 +63,7 @@ def test_what_is_not_there_yet() -> None:
 
     def items() -> Iterator[int]:
         yield 1
-        more.wait(10)
+        more.wait(PATIENCE)
         yield 2
 
     source = Ahead(items())

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from logos_cli.benchmarks.accuracy.accuracy import Subject
     from logos_cli.engines.engine import EngineSettings
     from logos_cli.rows.row import Row
+
+
+class Figure(StrEnum):
+    """Figures of a task whose change can be waited for."""
+
+    validity = "validity"
+    top_1 = "top-1"
+    top_3 = "top-3"
+    top_5 = "top-5"
+    top_10 = "top-10"
+    round_trip = "round-trip"
 
 
 def accuracy(
@@ -59,6 +70,19 @@ def accuracy(
     novel_against: Annotated[
         Path | None, typer.Option("--novel-against", help="Molecules that count as known.", show_default=False)
     ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            "--until",
+            min=0.01,
+            help="Stop at the rows of --data where the change of --figure is known to ± so many points.",
+            metavar="POINTS",
+            show_default=False,
+        ),
+    ] = None,
+    figure: Annotated[
+        Figure | None, typer.Option("--figure", help="Of --until. Default: top-1, else validity.", show_default=False)
+    ] = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer.")] = 256,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all samples.")] = 0,
     batch: Annotated[
@@ -79,8 +103,9 @@ def accuracy(
     \b
     Example: logos bench accuracy int4.gguf --baseline bf16.gguf -o loss.json
     """
-    from logos_cli.benchmarks.accuracy import accuracy as work
-    from logos_cli.benchmarks.accuracy.plan import TaskOptions, check_markers, plan_tasks, read_data
+    from logos_cli.benchmarks.accuracy.accuracy import table
+    from logos_cli.benchmarks.accuracy.measure import measure_accuracy
+    from logos_cli.benchmarks.accuracy.plan import TaskOptions, check_markers, read_data
     from logos_cli.benchmarks.machine import packages
     from logos_cli.benchmarks.metrics.truths import read_molecules
     from logos_cli.engines.engine import EngineSettings
@@ -89,11 +114,15 @@ def accuracy(
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import Reading
     from logos_cli.tasks.table import task_named
-    from logos_cli.terminal.console import note, progress, show_table
+    from logos_cli.terminal.console import TERMINAL, note, show_table
     from logos_cli.terminal.model_word import model_path
 
     if data is not None and task is None:
         raise UsageError("--data needs --task: what is asked of its rows, for example retro")
+    if figure is not None and until is None:
+        raise UsageError("--figure names what --until waits for; give that too")
+    if until is not None and (data is None or not tasks or (task is not None and not task_named(task).needs_input)):
+        raise UsageError("--until goes on to further rows; give --data with many, and a --task that asks for each")
     if data == "-" and resume:
         raise UsageError("--resume cannot read stdin a second time; give --data a file")
     check_inputs(out, resume, (*models, baseline, data, novel_against))
@@ -104,7 +133,8 @@ def accuracy(
     paths = [model_path(name) for name in models]
     against = model_path(baseline)
     known = read_molecules(novel_against) if novel_against else None
-    asked = TaskOptions(chosen, samples, max_tokens, seed, tasks, known)
+    wanted = figure.value if figure else None
+    asked = TaskOptions(chosen, samples, max_tokens, seed, tasks, known, texts, until, wanted)
     rows = None
     if data and chosen:
         rows = read_data(data, limit, Reading(chosen.wants, chain=chain, pocket_from=pocket_from, side=chosen.side))
@@ -114,13 +144,12 @@ def accuracy(
         subjects = [opened_subject(path, engines, opened) for path in paths]
         settings: dict[str, Any] = {
             "what": "accuracy", "task": task, "data_sha256": data_digest(data, rows), "limit": limit, "n": samples,
-            "texts": texts, "tasks": tasks,
+            "texts": texts, "tasks": tasks, "until": until, "figure": asked.figure,
             "max_tokens": max_tokens, "seed": seed, "novel_against_sha256": digest(novel_against),
             "baseline": identity(base), "models": [identity(subject) for subject in subjects],
             "devices": [subject.engine.info.device for subject in (base, *subjects)], "packages": packages(),
         }  # fmt: skip
-        everybody = [subject.engine for subject in (base, *subjects)]
-        check_markers(asked, everybody)
+        check_markers(asked, [subject.engine for subject in (base, *subjects)])
         journal = Journal(out, settings, resume)
         opened.callback(journal.close)
         if journal.complete:
@@ -128,32 +157,12 @@ def accuracy(
             return
         if told := journal.damage():
             note(told)
-        if rows is None:
-            note(f"the baseline writes its own test: {texts} samples of each modality it knows")
-            sequences = work.write_texts(base.engine, texts, max_tokens, seed, journal)
-            refused: list[str] = []
-        else:
-            from logos_cli.pipeline.own_texts import texts_of_rows
-
-            assert chosen is not None
-            sequences, refused = texts_of_rows(rows, chosen)
-        watched = work.Progress()
-        with progress("reading texts", len(sequences), "texts") as bar:
-            watched.advance = bar.advance
-            tokens = work.token_level(sequences, base, subjects, journal, watched)
-        plans, unasked = plan_tasks(asked, rows, sequences, everybody)
-        total = sum(len(plan.rows) * plan.plan.samples for plan in plans) * (1 + len(subjects))
-        with progress("answering", total, "answers") as bar:
-            watched.advance = bar.advance
-            own, answered = work.task_level(plans, base, subjects, journal, watched)
-        settings["sampling"] = {plan.name: asdict(plan.plan.sampling) | {"n": plan.plan.samples} for plan in plans}
-        left_out = [*refused, *watched.left_out, *unasked]
-        result = work.result_of(base, subjects, settings, tokens, own, answered, left_out)
+        result, remarks = measure_accuracy(asked, rows, base, subjects, settings, journal, TERMINAL)
         text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         journal.finish(text)
-    if left_out:
-        note(f"{len(left_out)} left out, first: {left_out[0]}")
-    show_table(*work.table(result))
+    show_table(*table(result))
+    for line in remarks:
+        note(line)
     if out is None or as_json:
         sys.stdout.write(text)
 

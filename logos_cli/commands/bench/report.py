@@ -24,8 +24,8 @@ def report(
     Example: logos bench report lat.json loss.json -o report.html
     """
     from logos_cli.benchmarks.report.html import page
+    from logos_cli.benchmarks.report.markdown import markdown
     from logos_cli.benchmarks.report.report import read_results
-    from logos_cli.benchmarks.report.tables import markdown
     from logos_cli.system.files import atomic
     from logos_cli.terminal.console import note
 
