@@ -17,7 +17,7 @@ import pytest
 from builders import Run, write_checkpoint
 
 from logos_cli.convert.nano_model import nano_checkpoint
-from logos_cli.errors import CheckpointError, ModelFileError, UsageError
+from logos_cli.errors import CheckpointError, ModelFileError, TokenizerError, UsageError
 from logos_cli.models.checkpoint import Checkpoint, Tensor
 from logos_cli.models.onnx_folder import OnnxFolder
 from logos_cli.models.onnx_model import DATA, GRAPH, Matrix, floats
