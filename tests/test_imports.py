@@ -13,11 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Folder -> the folders that its files may import, from the top of the house down; docs/architecture.md has the picture.
 ALLOWED = {
-    "commands": "terminal serving convert quant benchmarks pipeline inspection drawing tasks engines rows models records "
-                "structures chemistry system",
+    "commands": "terminal serving cluster convert quant benchmarks pipeline inspection drawing tasks engines rows models "
+                "records structures chemistry system",
     "api": "convert pipeline tasks engines rows records chemistry",
     "serving": "pipeline tasks engines rows records structures chemistry",
     "terminal": "convert quant tasks engines rows records system",
+    "cluster": "pipeline engines rows models records system",
     "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
     "convert": "quant tasks engines models chemistry system nano",
     "quant": "pipeline tasks engines rows models records chemistry system",
@@ -41,7 +42,7 @@ ALLOWED = {
 EVERYWHERE = ("", "errors")
 TOPS = ("convert", "quant", "benchmarks")  # at the repository's root, installed inside logos_cli
 HEAVY = ("numpy", "llama_cpp", "rdkit", "onnxruntime", "torch", "tokenizers", "gguf", "rich", "onnx", "starlette", "uvicorn",
-         "mcp", "syntheseus")  # fmt: skip
+         "mcp", "syntheseus", "ray")  # fmt: skip
 
 
 def modules() -> dict[str, Path]:

@@ -75,6 +75,9 @@ def generate(
     shard: options.ShardOption = None,
     device: options.DeviceOption = "auto",
     threads: options.Threads = None,
+    ray: options.RayAddress = None,
+    workers: options.Workers = None,
+    ship: options.Ship = False,
     format: Annotated[
         options.Format, typer.Option("--format", help="smi: SMILES, id, rank, count; fasta: proteins, antibodies.")
     ] = options.Format.jsonl,
@@ -136,6 +139,7 @@ def generate(
     \b
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
+    from logos_cli.commands.answering import ask_of, open_answering
     from logos_cli.commands.generate_run import (
         check_format,
         open_output,
@@ -165,7 +169,6 @@ def generate(
     from logos_cli.tasks.profile import profile_named
     from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
-    from logos_cli.terminal.model_word import open_model
     from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
 
     chosen, asked_as = task_named(task, form.value if form else None), profile_named(profile)
@@ -204,16 +207,18 @@ def generate(
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()
+    engine_settings = EngineSettings(device, threads, batch, note)
+    ask = ask_of(ray, workers, ship, engine_settings)
     count = beam or samples or (32 if top else 1)
     share = CONSENSUS if consensus is None else consensus
     files = PocketFiles(bfactors) if bfactors else None
-    engine = open_model(model, EngineSettings(device, threads, batch, note))
+    answering = open_answering(model, engine_settings, ask)
     output: StandardOutput | FileOutput | None = None
     try:
-        own = {} if asked_as else engine.info.sampling  # a model file's own settings are for LOGOS's grammar
+        own = {} if asked_as else answering.info.sampling  # a model file's own settings are for LOGOS's grammar
         settings = resolve(chosen.name, chosen.sampling, chosen.source, own, flags).settings
-        if engine.info.device != "cpu":
-            note(f"device: {engine.info.device}")
+        if answering.info.device != "cpu":
+            note(f"device: {answering.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
         plan = GenerationPlan(chosen, settings, count, top, single, share, keep_identity, note, beam)
         described = describe(input, limit, reading) | {
@@ -229,7 +234,7 @@ def generate(
         described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
         described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
         output = open_output(
-            out, format.value, valid_only, plan, engine, described, annotation.columns, resume, rows, part, blank
+            out, format.value, valid_only, plan, answering.info, described, annotation.columns, resume, rows, part, blank
         )
         if output is None:
             note(f"{out} is complete; nothing to resume")
@@ -243,7 +248,7 @@ def generate(
 
         total = total_rows(input, reading, limit)
         named = files.kept(rows, output.done.row, part) if files else rows
-        seconds = run(named, plan, engine, output, total, complete, part)
+        seconds = run(named, plan, answering, output, total, complete, part)
         if files:
             note(files.told())
         note(summary(output.tally, before, seconds, blank, part))
@@ -254,4 +259,4 @@ def generate(
     finally:
         if output:
             output.close()
-        engine.close()
+        answering.close()

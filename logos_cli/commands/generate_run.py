@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from logos_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from logos_cli.engines.engine import Engine
+    from logos_cli.commands.answering import Answering
+    from logos_cli.engines.engine import EngineInfo
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
@@ -32,7 +33,7 @@ def open_output(
     form: str,
     valid_only: bool,
     plan: GenerationPlan,
-    engine: Engine,
+    info: EngineInfo,
     described: dict[str, Any],
     wanted: tuple[str, ...],
     resume: bool,
@@ -59,10 +60,10 @@ def open_output(
         return StandardOutput(formatter, keep)
     # What changes texts or their number; not --threads, and --batch only where it changes the rows of a step.
     settings = {
-        "schema": SCHEMA, "task": plan.task.name, "model": engine.info.model, "scheme": engine.info.scheme,
-        "build": engine.info.build, "device": engine.info.device, "kv_type": engine.info.kv_type, "n": plan.samples,
+        "schema": SCHEMA, "task": plan.task.name, "model": info.model, "scheme": info.scheme, "build": info.build,
+        "device": info.device, "kv_type": info.kv_type, "n": plan.samples,
         "top": plan.top, "beam_width": plan.beam, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
-        **({"rows": engine.info.rows} if engine.info.rows else {}), **asdict(plan.sampling), **described,
+        **({"rows": info.rows} if info.rows else {}), **asdict(plan.sampling), **described,
         **({SHARD: str(shard)} if shard else {}),
     }  # fmt: skip
     file = FileOutput(out, formatter, keep, plan.top is not None, plan.warn, shard, blank)
@@ -72,14 +73,13 @@ def open_output(
 def run(
     rows: Iterable[Row],
     plan: GenerationPlan,
-    engine: Engine,
+    answering: Answering,
     output: StandardOutput | FileOutput,
     total: int | None,
     complete: Callable[[Record], Record],
     shard: Shard | None,
 ) -> float:
     """Write every record, each made complete just before; the seconds it took. `total`: how many rows the input has."""
-    from logos_cli.pipeline.generate_records import generate_records
     from logos_cli.records.shard import WHOLE
     from logos_cli.terminal.console import progress
 
@@ -88,7 +88,7 @@ def run(
     samples = plan.samples * before(total) if total is not None else None
     with progress(plan.task.name, samples, "answers") as bar:
         bar.advance(before(output.done.row) * plan.samples + output.done.samples)
-        for record in generate_records(output.watched(rows), plan, engine, output.done, output.samples):
+        for record in answering.records(output.watched(rows), plan, output.done, output.samples):
             output.write(complete(record))
             bar.advance(1 if plan.top is None and not record.failed else plan.samples if (record.rank or 1) == 1 else 0)
     output.finish()

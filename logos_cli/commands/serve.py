@@ -26,8 +26,6 @@ def serve(
         str | None,
         typer.Option("--api-key", envvar="LOGOS_API_KEY", help="What clients must send as Bearer key.", show_default=False),
     ] = None,
-    mcp: Annotated[bool, typer.Option("--mcp", help="Tools for an agent, on stdin and stdout instead of HTTP.")] = False,
-    mcp_http: Annotated[bool, typer.Option("--mcp-http", help="Tools for agents at /mcp too.")] = False,
     batch: Annotated[
         int | None,
         typer.Option("--batch", min=1, help="Most answers written at once. Default: 32, on a GPU 64.", show_default=False),
@@ -41,7 +39,7 @@ def serve(
     drain: Annotated[int, typer.Option("--drain", min=0, help="Seconds for what was begun, after SIGTERM or Ctrl-C.")] = 30,
     debug: options.Debug = False,
 ) -> None:
-    """Answer over HTTP, or as tools for an agent.
+    """Answer requests over HTTP.
 
     OpenAI's completions, LOGOS's tasks with the options of generate, a planner's expansions.
 
@@ -52,16 +50,7 @@ def serve(
     from logos_cli.terminal.console import note
     from logos_cli.terminal.model_word import open_model
 
-    if mcp or mcp_http:
-        need("mcp", "mcp")
-    if mcp and mcp_http:
-        raise UsageError("--mcp speaks on stdin and stdout, --mcp-http beside the HTTP server; give one of them")
     settings = EngineSettings(device, threads, batch, note)
-    if mcp:
-        from logos_cli.serving.agent import serve_agent
-
-        serve_agent(lambda: open_model(model, settings), max_tokens)
-        return
     need("starlette", "serve")
     need("uvicorn", "serve")
     from logos_cli.serving.app import application
@@ -82,12 +71,7 @@ def serve(
         try:
             warm_up(shared)
             state = State(shared, Limits(max_body * 1_000_000, max_rows, shared.most_tokens, queue))
-            more, how = [], {}
-            if mcp_http:
-                from logos_cli.serving.agent import routes_of_tools
-
-                more, how = routes_of_tools(shared, local and api_key is None)
-            app = application(state, api_key, local, more, **how)
+            app = application(state, api_key, local)
 
             def ready() -> None:
                 note(f"{shared.info.model} answers at {address(found)}; Ctrl-C ends it")

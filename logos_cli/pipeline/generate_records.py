@@ -53,6 +53,11 @@ class Done:
     row: int = 0
     samples: int = 0
 
+    def first(self, row: int, plan: GenerationPlan) -> int | None:
+        """The first sample of `row` that is still to be written; None if all are."""
+        first = self.samples if row == self.row and plan.top is None else 0
+        return None if row < self.row or first >= plan.samples else first
+
 
 class Samples(Protocol):
     """Where records wait that are not due yet, so that a later run need not draw them again."""
@@ -82,10 +87,15 @@ class _Pending:
 
 
 def generate_records(
-    rows: Iterable[Row], plan: GenerationPlan, engine: Engine, done: Done | None = None, kept: Samples | None = None
+    rows: Iterable[Row],
+    plan: GenerationPlan,
+    engine: Engine,
+    done: Done | None = None,
+    kept: Samples | None = None,
+    ended: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Record]:
     """Answers rows, records in input order. Rows and samples in `done` are left out, those that `kept` has are not drawn again;
-    everything else is as if they were not.
+    everything else is as if they were not. `ended` hears of each row whose last record was taken.
 
     Rows are read by a thread: while none is there, answers are written. An error of `rows` is raised after the records of
     the rows before it.
@@ -110,8 +120,7 @@ def generate_records(
             except Exception as error:  # noqa: BLE001  # raised again when its turn has come
                 failed.append(error)
                 return
-            first = done.samples if row.ordinal == done.row and plan.top is None else 0
-            if row.ordinal < done.row or first >= plan.samples:
+            if (first := done.first(row.ordinal, plan)) is None:
                 continue
             earlier = kept.of_row(row.ordinal) if kept else ()
             whole = [record for record in earlier if record.failed or record.rank is not None]
@@ -148,8 +157,8 @@ def generate_records(
                         kept.keep_sample(record)
                     if len(pending.arrived) == len(pending.wanted) - pending.due:
                         del waiting[generation.row]
-            yield from ready(queue, plan)
-        yield from ready(queue, plan)
+            yield from ready(queue, plan, ended)
+        yield from ready(queue, plan, ended)
         if failed:
             raise failed[0]
     finally:
@@ -230,7 +239,7 @@ def answer_record(pending: _Pending, generation: Generation, plan: GenerationPla
     )  # fmt: skip
 
 
-def ready(queue: deque[_Pending], plan: GenerationPlan) -> Iterator[Record]:
+def ready(queue: deque[_Pending], plan: GenerationPlan, ended: Callable[[int], None]) -> Iterator[Record]:
     """Gives the records that can leave now: those of the first row as far as they came, then of the next."""
     while queue:
         head = queue[0]
@@ -252,6 +261,7 @@ def ready(queue: deque[_Pending], plan: GenerationPlan) -> Iterator[Record]:
                 head.due += 1
                 yield record
         queue.popleft()
+        ended(head.base.row)
 
 
 def ranked(base: Record, records: Sequence[Record], top: int, counted: bool = True) -> Iterator[Record]:

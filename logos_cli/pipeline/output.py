@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ class FileOutput:
         self.input = RunningDigest()
         self.digests = bytearray()  # of the rows that are written, _DIGEST bytes each
         self.pending: dict[int, str] = {}  # digests of rows that were read and are not written yet
+        self.read: deque[int] = deque()  # those rows in order: a thread adds to it while another takes from it
         self.other_input = False
 
     def open(self, settings: dict[str, Any], resume: bool, rows: Iterable[Row] = ()) -> bool:
@@ -241,6 +243,7 @@ class FileOutput:
             if self.other_input and row.ordinal > answered:
                 raise self._other(f"the input was changed after its first {max(0, answered + 1)} rows, which are answered")
             self.pending[row.ordinal] = digest
+            self.read.append(row.ordinal)
             yield row
         most = max([answered, *self.kept.digests])
         if self.input.rows <= most or self.other_input:
@@ -275,8 +278,8 @@ class FileOutput:
     def write(self, record: Record) -> None:
         assert self.stream is not None
         if record.row != self.tally.last_row:
-            for done in [row for row in self.pending if row < record.row]:
-                del self.pending[done]
+            while self.read[0] < record.row:
+                del self.pending[self.read.popleft()]
             # Only now is the row before known to be whole.
             self._written(lambda kept: kept.drop_before(record.row))
         self.tally.add(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -43,8 +43,8 @@ class Door:
         await self.app(scope, receive, send)
 
 
-def application(state: State, key: str | None, local: bool, more: list[BaseRoute] | None = None, **how: Any) -> ASGIApp:
-    """The whole server but its sockets. `more` routes stand beside its own; `how` goes to Starlette."""
+def application(state: State, key: str | None, local: bool) -> ASGIApp:
+    """The whole server but its sockets."""
     slow: dict[str, Handler] = {
         "/v1/completions": completions,
         "/v1/tasks/{task}": tasks,
@@ -53,7 +53,7 @@ def application(state: State, key: str | None, local: bool, more: list[BaseRoute
     quick: dict[str, Callable[[State], Response]] = {"/v1/models": models, "/health": health, "/metrics": metrics}
     routes: list[BaseRoute] = [Route(path, Endpoint(state, path, one), methods=["POST"]) for path, one in slow.items()]
     routes += [Route(path, at_once(state, one), methods=["GET"]) for path, one in quick.items()]
-    return Door(Starlette(routes=[*routes, *(more or [])], exception_handlers={HTTPException: nowhere}, **how), key, local)
+    return Door(Starlette(routes=routes, exception_handlers={HTTPException: nowhere}), key, local)
 
 
 def at_once(state: State, answer: Callable[[State], Response]) -> Callable[[Request], Awaitable[Response]]:

@@ -16,6 +16,13 @@ NANO_NOTE = (
 )
 
 
+def is_nano(name: str | None) -> bool:
+    """Whether a MODEL word means the model inside this package."""
+    from logos_cli.convert.nano_model import NANO
+
+    return (name or os.environ.get("LOGOS_MODEL") or NANO) == NANO
+
+
 def model_path(name: str | None) -> Path:
     """The file of a MODEL word."""
     from logos_cli.convert.nano_model import NANO, nano_model

@@ -104,6 +104,20 @@ ShardOption = Annotated[
         show_default=False,
     ),
 ]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        help="Answer on a Ray cluster: local starts one here, auto or HOST:PORT joins one.",
+        metavar="ADDRESS",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Engines on the cluster. Default: one a node, or one a GPU.", show_default=False),
+]
+Ship = Annotated[bool, typer.Option("--ship", help="Send the model to nodes that have no file of that path.")]
 _NAMED = "Column of a table, key of JSON lines, data field of an SDF."
 SmilesColumn = Annotated[str | None, typer.Option("--smiles-column", help=_NAMED, show_default=False)]
 SequenceColumn = Annotated[str | None, typer.Option("--sequence-column", help=_NAMED, show_default=False)]
