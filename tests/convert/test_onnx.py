@@ -17,7 +17,7 @@ import pytest
 from builders import Run, write_checkpoint
 
 from logos_cli.convert.nano_model import nano_checkpoint
-from logos_cli.errors import CheckpointError, ModelFileError, UsageError
+from logos_cli.errors import CheckpointError, ModelFileError, TokenizerError, UsageError
 from logos_cli.models.checkpoint import Checkpoint, Tensor
 from logos_cli.models.onnx_folder import OnnxFolder
 from logos_cli.models.onnx_model import DATA, GRAPH, Matrix, floats
@@ -277,6 +277,16 @@ def test_shapes_that_the_operators_do_not_take(tmp_path: Path, tokenizer: Any, o
     checkpoint = write_checkpoint(tmp_path / "c", tokenizer, num_attention_heads=32, head_dim=8)
     with pytest.raises(CheckpointError, match=r"heads of 8: .* take --to gguf"):
         onnx_folder(checkpoint, "f32")
+
+
+def test_a_marker_that_is_not_one_token(tmp_path: Path, onnx_folder: Folder, open_model: Any) -> None:
+    """It converts; the tasks that need the marker are refused."""
+    from builders import build_tokenizer
+
+    engine = open_model(onnx_folder(write_checkpoint(tmp_path / "c", build_tokenizer(markers=("<MoleculeS>",))), "f32"))
+    assert engine.token_texts()[engine.marker("<MoleculeS>")] == "<MoleculeS>"
+    with pytest.raises(TokenizerError, match=r"marker <ProteinS> is \d+ tokens in this model, not one"):
+        engine.marker("<ProteinS>")
 
 
 def test_unknown_schemes(tiny: Path, onnx_folder: Folder) -> None:
