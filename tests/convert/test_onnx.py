@@ -157,7 +157,8 @@ def test_inspect_and_doctor(logos: Logos, onnx_folder: Folder, monkeypatch: pyte
     kinds = {(group["kind"], group["type"]) for group in found["tensors"]}
     assert {("lm_head", "int8"), ("model.embed_tokens", "int4"), ("mlp.down_proj", "int4")} <= kinds
     monkeypatch.setenv("LOGOS_MODEL", str(model))
-    assert f"{model}, int4" in logos("doctor").out
+    # Its lines are wrapped, and the path of a temporary folder may be long.
+    assert f"{model},int4" in "".join(logos("doctor").out.split())
 
 
 def test_a_flipped_bit_in_the_data(logos: Logos, copied: Path, tmp_path: Path) -> None:

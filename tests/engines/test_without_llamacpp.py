@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +18,19 @@ BLOCKED = "import sys\nfor name in ('llama_cpp', 'fcntl'):\n    sys.modules[name
 
 
 @pytest.fixture
-def bare(logos: Logos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Logos:
-    """The command where neither llama_cpp nor fcntl can be imported."""
+def bare(private_cache: Path, tmp_path: Path) -> Logos:
+    """The command in a new process, where neither llama_cpp nor fcntl can be imported."""
     (tmp_path / "blocked").mkdir()
     (tmp_path / "blocked" / "sitecustomize.py").write_text(BLOCKED)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "blocked"), os.environ.get("PYTHONPATH", "")]))
-    return logos
+    path = os.pathsep.join(filter(None, [str(tmp_path / "blocked"), os.environ.get("PYTHONPATH")]))
+
+    def run(*arguments: str | Path, stdin: str = "") -> Run:
+        command = [sys.executable, "-m", "logos_cli", *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": path}
+        done = subprocess.run(command, env=environment, input=stdin, check=False, capture_output=True, text=True)
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    return run
 
 
 def test_onnx_needs_no_llama_cpp(bare: Logos, tmp_path: Path) -> None:

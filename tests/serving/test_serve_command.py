@@ -86,7 +86,6 @@ def test_ctrl_c(nano_int4: Path) -> None:
     [
         (("--host", "0.0.0.0"), 2, "--host 0.0.0.0 lets other machines in; give --api-key"),
         (("--api-key", ""), 2, "the API key is empty"),
-        (("--mcp", "--mcp-http"), 2, "give one of them"),
         (("--host", "192.0.2.1", "--api-key", "k"), 1, "cannot listen on 192.0.2.1"),
         (("--port", "70000"), 2, "less than or equal to 65535"),
     ],

@@ -277,7 +277,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "is not GPT-2's, which transformers 5 takes for the class",
     ),
     "a blank before texts": (
-        tokenizer(lambda t: t.update(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True, "use_regex": True})),
+        tokenizer(lambda t: t.update(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True})),
         "puts a blank before every text (add_prefix_space)",
     ),
     "rope of one kind of layer": (
