@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from hub_server import COMMIT, REPO, Hub
 from logos_cli.errors import HubError, MissingDependency, UsageError
 from logos_cli.models.hub.connection import Growing, Repository, heard, lost
 from logos_cli.models.hub.fetch import list_files
+
+
+@pytest.fixture(autouse=True)
+def no_memory_of_other_hubs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """huggingface_hub keeps a list that it fetches from the first hub it meets, whatever that is, in memory and in the user's
+    cache; a hub that answers nonsense would be remembered by the tests after it."""
+    monkeypatch.setattr("huggingface_hub.constants.AGENT_HARNESSES_PATH", str(tmp_path / "harnesses.json"), raising=False)
+    if find_spec("huggingface_hub.utils._detect_agent"):
+        monkeypatch.setattr("huggingface_hub.utils._detect_agent._registry", None)
 
 
 @pytest.mark.parametrize(
