@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from logos_cli.rows.row import Recorded, Row
+from logos_cli.chemistry.grammar import RowError
+from logos_cli.errors import UsageError
+from logos_cli.rows.read_rows import read_rows
+from logos_cli.rows.row import Reading, Recorded, Row
 from logos_cli.tasks.defaults import TIMED
+from logos_cli.tasks.task import Task
 
 # Drugs of ordinary size, as rows of the task: aspirin, ibuprofen, caffeine, imatinib.
 DRUGS = (
@@ -67,3 +73,23 @@ def row_from_dict(found: dict[str, Any]) -> Row:
 def tuples(value: Any) -> Any:
     """Makes tuples of lists: JSON has lists where a row has tuples."""
     return tuple(map(tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def task_rows(path: str, limit: int, reading: Reading, task: Task) -> tuple[Row, ...]:
+    """The first rows of a file that the task can use. Raises UsageError if there are none."""
+    if path != "-" and not Path(path).exists():
+        raise UsageError(f"{path}: no such file; give rows for --data")
+    found, reason = [], "it is empty"
+    for row in islice(read_rows(path, reading), limit):
+        try:
+            task.prompt(row)
+        except RowError as error:
+            reason = str(error)
+            continue
+        if row.error is None:
+            found.append(row)
+        else:
+            reason = row.error
+    if not found:
+        raise UsageError(f"{path}: none of its first rows can be used for {task.name} ({reason})")
+    return tuple(found)

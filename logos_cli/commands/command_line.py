@@ -11,7 +11,8 @@ from contextlib import suppress
 
 import typer
 
-from logos_cli.errors import LogosError, OutputError
+from logos_cli.errors import LogosError
+from logos_cli.system.closed_output import ClosedOutput, silence_stdout
 from logos_cli.system.interrupt import STOPS, Stopped, left_behind, stopped
 
 INTERRUPTED = 130
@@ -40,20 +41,6 @@ def main() -> None:
         # A thread is still inside a C library, which must not be taken apart under it.
         leave(code)
     sys.exit(code)
-
-
-class ClosedOutput(io.TextIOBase):
-    """In the place of a stdout that was closed: what is written to it must not get lost in silence."""
-
-    def __init__(self, held: int) -> None:
-        """`held` is stdout's descriptor, else the next file opened would get it, and what C libraries print."""
-        self.held = held
-
-    def fileno(self) -> int:
-        return self.held
-
-    def write(self, text: str) -> int:
-        raise OutputError("stdout is closed; redirect it to a file or a pipe, or give -o OUT")
 
 
 def leave(code: int) -> None:
@@ -130,8 +117,3 @@ def fail(message: str, code: int, debug: bool = False) -> int:
     if sys.stderr is not None:
         sys.stderr.write(f"logos: {' '.join(message.split())}\n")
     return code
-
-
-def silence_stdout() -> None:
-    """What could not be flushed once must not raise again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logos_cli.errors import LogosError, UsageError
+from logos_cli.errors import UsageError
 from logos_cli.terminal import options
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 1.0  # seconds to wait for a pipe to show whether its first row is its only one
-
-
-class RowsFailed(LogosError):
-    """No row has an answer, or --strict and one has none."""
 
 
 def generate(
@@ -140,14 +136,10 @@ def generate(
     Example: logos generate retro products.smi --top 5 --format smi > answers.smi
     """
     from logos_cli.commands.answering import ask_of, open_answering
-    from logos_cli.commands.generate_run import (
-        check_format,
-        open_output,
-        run,
-        summary,
-    )
+    from logos_cli.commands.generate_run import added, check_answered, check_format, open_output, run
     from logos_cli.commands.pocket_files import PocketFiles
     from logos_cli.commands.shards import shard_of
+    from logos_cli.commands.summary import summary
     from logos_cli.engines.engine import EngineSettings
     from logos_cli.engines.sampling import resolve
     from logos_cli.pipeline.generate_records import GenerationPlan
@@ -163,13 +155,12 @@ def generate(
     )
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
-    from logos_cli.system.files import sha256
     from logos_cli.system.lines import Blank
     from logos_cli.system.read_ahead import Ahead
     from logos_cli.tasks.profile import profile_named
     from logos_cli.tasks.table import spelled, task_named
     from logos_cli.terminal.console import note
-    from logos_cli.terminal.rows_input import describe, input_rows, none_answered, total_rows
+    from logos_cli.terminal.rows_input import describe, input_rows, total_rows
 
     chosen, asked_as = task_named(task, form.value if form else None), profile_named(profile)
     if asked_as:
@@ -221,18 +212,9 @@ def generate(
             note(f"device: {answering.info.device}")
         single = count == 1 and not beam and rows.only_one(PATIENCE)
         plan = GenerationPlan(chosen, settings, count, top, single, share, keep_identity, note, beam)
-        described = describe(input, limit, reading) | {
-            "form": form.value if form else None,
-            "as_written": as_written,
-            "keep_identity": keep_identity,
-            "consensus": share,
-            "props": list(annotation.props),
-        }
-        if asked_as:
-            described |= {"profile_sha256": asked_as.digest}
-        described |= {"similar_to_sha256": sha256(similar_to) if annotation.references and similar_to else similar_to}
-        described |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
-        described |= {"stock_sha256": annotation.stock.sha256} if annotation.stock else {}
+        described = describe(input, limit, reading) | {"form": form.value if form else None, "as_written": as_written}
+        described |= {"profile_sha256": asked_as.digest} if asked_as else {}
+        described |= added(annotation, similar_to)
         output = open_output(
             out, format.value, valid_only, plan, answering.info, described, annotation.columns, resume, rows, part, blank
         )
@@ -252,10 +234,7 @@ def generate(
         if files:
             note(files.told())
         note(summary(output.tally, before, seconds, blank, part))
-        if not part and output.tally.rows and not output.tally.answers and (input is not None or chosen.needs_input):
-            raise RowsFailed(none_answered(output.tally.rows, input))
-        if strict and output.tally.failed:
-            raise RowsFailed(f"{output.tally.failed} of {output.tally.rows} rows gave no answer (--strict)")
+        check_answered(output.tally, input, part is None and (input is not None or chosen.needs_input), strict)
     finally:
         if output:
             output.close()

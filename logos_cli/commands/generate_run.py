@@ -1,17 +1,18 @@
-"""A run of `logos generate`: what fits together, where records go, what the last line says."""
+"""A run of `logos generate`: what fits together, where records go, whether it answered."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.errors import UsageError
+from logos_cli.errors import LogosError, UsageError
 
 if TYPE_CHECKING:
     from logos_cli.commands.answering import Answering
     from logos_cli.engines.engine import EngineInfo
+    from logos_cli.pipeline.annotation import Annotation
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.output import FileOutput, StandardOutput
     from logos_cli.records.record import Record, Tally
@@ -21,11 +22,25 @@ if TYPE_CHECKING:
     from logos_cli.tasks.task import Task
 
 
+class RowsFailed(LogosError):
+    """No row has an answer, or --strict and one has none."""
+
+
 def check_format(task: Task, form: str) -> None:
     if form == "smi" and task.answers.writes != "smiles":
         raise UsageError(f"--format smi holds molecules, which {task.name} does not answer with; use jsonl or csv")
     if form == "fasta" and task.answers.writes != "sequence":
         raise UsageError(f"--format fasta holds sequences, which {task.name} does not answer with; use jsonl or csv")
+
+
+def added(annotation: Annotation, similar_to: str | None) -> dict[str, Any]:
+    """What records get besides their answers, as a resume must find it."""
+    from logos_cli.system.files import sha256
+
+    known = sha256(Path(similar_to)) if annotation.references and similar_to else similar_to
+    found: dict[str, Any] = {"props": list(annotation.props), "similar_to_sha256": known}
+    found |= {"numbering_scheme": annotation.scheme} if annotation.scheme else {}
+    return found | ({"stock_sha256": annotation.stock.sha256} if annotation.stock else {})
 
 
 def open_output(
@@ -63,6 +78,7 @@ def open_output(
         "schema": SCHEMA, "task": plan.task.name, "model": info.model, "scheme": info.scheme, "build": info.build,
         "device": info.device, "kv_type": info.kv_type, "n": plan.samples,
         "top": plan.top, "beam_width": plan.beam, "format": form, "valid_only": valid_only, "one_row_kernels": plan.single,
+        "keep_identity": plan.keep_identity, "consensus": plan.consensus,
         **({"rows": info.rows} if info.rows else {}), **asdict(plan.sampling), **described,
         **({SHARD: str(shard)} if shard else {}),
     }  # fmt: skip
@@ -95,28 +111,11 @@ def run(
     return time.monotonic() - started
 
 
-def summary(tally: Tally, before: int, seconds: float, blank: Blank, shard: Shard | None = None) -> str:
-    """The last line of a run: what it wrote, and how fast."""
-    if tally.rows == 0 and shard:
-        return f"no row of the input is in shard {shard}, no records"
-    parts = [*counts_told(tally, blank, before)]
-    if tally.rows:
-        done, unit = (tally.rows - before, "rows") if tally.rows > 1 else (tally.answers, "answers")
-        speed = done / max(seconds, 0.05)
-        parts.append(f"{seconds:.1f} s, {f'{speed:,.0f}' if speed >= 10 else f'{speed:.2g}'} {unit}/s")
-    return "; ".join(parts)
+def check_answered(tally: Tally, path: str | None, asked: bool, strict: bool) -> None:
+    """Raises RowsFailed where rows were `asked` and none has an answer, or `strict` and one has none."""
+    from logos_cli.terminal.rows_input import none_answered
 
-
-def counts_told(tally: Tally, blank: Blank, before: int = 0) -> Iterator[str]:
-    """What a run, or all its shards together, wrote and skipped."""
-    from logos_cli.system.quantities import counted
-    from logos_cli.terminal.rows_input import skipped
-
-    if tally.rows == 0:
-        yield "no rows in the input, no records" + (f" ({blank.lines} blank lines)" if blank.lines else "")
-        return
-    yield counted(tally.rows, "row") + (f" ({before:,} of them before the resume)" if before else "")
-    yield f"{counted(tally.answers, 'answer')}, {tally.valid:,} valid"
-    if tally.failed:
-        yield f"{counted(tally.failed, 'row')} without an answer (see error)"
-    yield from skipped(blank)
+    if asked and tally.rows and not tally.answers:
+        raise RowsFailed(none_answered(tally.rows, path))
+    if strict and tally.failed:
+        raise RowsFailed(f"{tally.failed} of {tally.rows} rows gave no answer (--strict)")

@@ -31,8 +31,8 @@ def merge(
     \b
     Example: logos merge part.*.jsonl -o answers.jsonl
     """
-    from logos_cli.commands.generate_run import counts_told
     from logos_cli.commands.shards import scores_told
+    from logos_cli.commands.summary import counts_told
     from logos_cli.records.journal import check_inputs
     from logos_cli.records.merge import Shards
     from logos_cli.records.output_names import check_name, file_or_stdout

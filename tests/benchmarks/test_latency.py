@@ -16,8 +16,7 @@ from processes import AT_ONCE, lines_in, running, wait_until
 from schemas import check_schema
 
 from logos_cli.benchmarks.latency.latency import WorkerError, run_round
-from logos_cli.benchmarks.latency.settings import LatencySettings
-from logos_cli.commands.bench.latency import task_rows
+from logos_cli.benchmarks.latency.settings import LatencySettings, task_rows
 from logos_cli.rows.row import Reading
 from logos_cli.tasks.table import TASKS
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logos_cli.errors import UsageError
 from logos_cli.tasks.defaults import TIMED
 from logos_cli.terminal import options
-
-if TYPE_CHECKING:
-    from logos_cli.rows.row import Reading, Row
-    from logos_cli.tasks.task import Task
 
 MOST_AT_ONCE = 256  # llama.cpp's LLAMA_MAX_SEQ
 
@@ -59,7 +55,7 @@ def latency(
     Example: logos bench latency logos-1b-int4.gguf logos-1b-int8.gguf -o lat.json
     """
     from logos_cli.benchmarks.latency.latency import check, measure, table
-    from logos_cli.benchmarks.latency.settings import LatencySettings
+    from logos_cli.benchmarks.latency.settings import LatencySettings, task_rows
     from logos_cli.benchmarks.machine import describe as describe_machine
     from logos_cli.models.model_file import read_model_file
     from logos_cli.pipeline.run_options import check_structure_options
@@ -136,29 +132,4 @@ def batch_sizes(text: str) -> tuple[int, ...]:
         raise UsageError(f"--batch {text!r} is no list of numbers; give for example 1,8,32") from None
     if not found or found[0] < 1 or found[-1] > MOST_AT_ONCE:
         raise UsageError(f"--batch {text!r} is out of range; give numbers from 1 to {MOST_AT_ONCE}")
-    return tuple(found)
-
-
-def task_rows(path: str, limit: int, reading: Reading, task: Task) -> tuple[Row, ...]:
-    """The first rows of a file that the task can use. Raises UsageError if there are none."""
-    from itertools import islice
-
-    from logos_cli.chemistry.grammar import RowError
-    from logos_cli.rows.read_rows import read_rows
-
-    if path != "-" and not Path(path).exists():
-        raise UsageError(f"{path}: no such file; give rows for --data")
-    found, reason = [], "it is empty"
-    for row in islice(read_rows(path, reading), limit):
-        try:
-            task.prompt(row)
-        except RowError as error:
-            reason = str(error)
-            continue
-        if row.error is None:
-            found.append(row)
-        else:
-            reason = row.error
-    if not found:
-        raise UsageError(f"{path}: none of its first rows can be used for {task.name} ({reason})")
     return tuple(found)
