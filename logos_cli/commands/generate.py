@@ -142,17 +142,9 @@ def generate(
     from logos_cli.commands.summary import summary
     from logos_cli.engines.engine import EngineSettings
     from logos_cli.engines.sampling import resolve
+    from logos_cli.pipeline import run_options
     from logos_cli.pipeline.generate_records import GenerationPlan
     from logos_cli.pipeline.pocket_vote import CONSENSUS
-    from logos_cli.pipeline.run_options import (
-        annotation_for,
-        beam_of,
-        check_identity,
-        check_merging,
-        check_scheme,
-        check_spelling,
-        check_structure_options,
-    )
     from logos_cli.records.output_names import check_name, file_or_stdout
     from logos_cli.rows.row import CUTOFF, Reading
     from logos_cli.system.lines import Blank
@@ -173,19 +165,21 @@ def generate(
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
-    check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
-    check_merging(chosen, top, bfactors, consensus)
-    check_spelling(chosen, as_written, "question")
-    check_identity(chosen, keep_identity)
-    check_scheme(chosen, scheme)
+    run_options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
+    run_options.check_merging(chosen, top, bfactors, consensus)
+    run_options.check_spelling(chosen, as_written, "question")
+    run_options.check_identity(chosen, keep_identity)
+    run_options.check_scheme(chosen, scheme)
     chosen = spelled(chosen, as_written)
     if out is not None and input is not None and out.exists() and os.path.exists(input) and out.samefile(input):
         raise UsageError(f"{out} is the input; give another -o")
-    annotation = annotation_for(chosen, props, similar_to, scheme.value if scheme else None, stock, note)
+    annotation = run_options.annotation_for(chosen, props, similar_to, scheme.value if scheme else None, stock, note)
     blank = Blank(note=note)
     drawn = {"-n": samples, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--seed": seed}
     drawn["--repetition-penalty"] = repetition_penalty
-    beam = beam_of(chosen, decode.value, top, beam_width, [name for name, value in drawn.items() if value is not None])
+    beam = run_options.beam_of(
+        chosen, decode.value, top, beam_width, [name for name, value in drawn.items() if value is not None]
+    )
     flags = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p,
         "repetition_penalty": repetition_penalty, "max_tokens": max_tokens, "seed": seed,
