@@ -29,8 +29,8 @@ class Drawn:
 
 def format_of(out: Path) -> str:
     """Raises UsageError for a suffix that names none."""
-    suffix = out.suffix.lower()
-    if suffix not in FORMATS:
+    suffix = next((one for one in FORMATS if out.name.lower().endswith(one)), "")
+    if not suffix:
         raise UsageError(f"{out}: the name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     return suffix
 

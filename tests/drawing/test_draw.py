@@ -49,6 +49,12 @@ def test_nothing_has_an_id_that_could_clash(tmp_path: Path) -> None:
     assert " id=" not in text and "url(" not in text
 
 
+def test_a_name_that_is_all_suffix(tmp_path: Path) -> None:
+    draw_records(str(write(tmp_path / "r.jsonl", KINDS["retro"][0])), tmp_path / ".PNG")
+    with Image.open(tmp_path / ".PNG") as image:
+        assert image.format == "PNG"
+
+
 def test_smiles_and_sequences_can_be_copied(tmp_path: Path) -> None:
     draw_records(str(write(tmp_path / "r.jsonl", [*KINDS["retro"][0], *KINDS["pocket"][0]])), tmp_path / "r.html")
     copies = re.findall(r'<code class="copy">(.*?)</code>', (tmp_path / "r.html").read_text())
