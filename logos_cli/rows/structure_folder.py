@@ -33,7 +33,7 @@ def named_as_structure(name: str) -> bool:
 
 
 def title_of(path: str) -> str:
-    return re.sub(r"(?i)(\.gz|\.bz2|\.xz|\.pdb\d*|\.pdbqt|\.ent|\.cif|\.mmcif|\.bcif)+$", "", Path(path).name)
+    return re.sub(r"(?i)(\.gz|\.bz2|\.xz|\.lzma|\.pdb\d*|\.pdbqt|\.ent|\.cif|\.mmcif|\.bcif)+$", "", Path(path).name)
 
 
 @dataclass(frozen=True)
