@@ -16,6 +16,7 @@ ALLOWED = {
     "commands": "terminal serving cluster convert quant benchmarks pipeline inspection drawing tasks engines rows models "
                 "records structures chemistry system",
     "api": "convert pipeline tasks engines rows records chemistry",
+    "integrations": "",
     "serving": "pipeline tasks engines rows records structures chemistry",
     "terminal": "convert quant tasks engines rows records system",
     "cluster": "pipeline engines rows models records system",
