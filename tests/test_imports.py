@@ -23,7 +23,7 @@ ALLOWED = {
     "nano.recipe": "benchmarks pipeline tasks engines rows chemistry",
     "convert": "quant tasks engines models chemistry system nano",
     "quant": "pipeline tasks engines rows models records chemistry system",
-    "benchmarks": "pipeline inspection tasks engines rows models records chemistry system",
+    "benchmarks": "integrations pipeline inspection tasks engines rows models records chemistry system",
     "pipeline": "tasks engines rows records structures chemistry system",
     "drawing": "tasks records chemistry system",
     "inspection": "engines models chemistry system",
