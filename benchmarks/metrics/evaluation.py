@@ -1,4 +1,4 @@
-"""Figures of a file of records, task by task."""
+"""A file of records judged, task by task."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.benchmarks.metrics.alignment import aligned, recorded_rows, rows_apart
-from logos_cli.benchmarks.metrics.metrics import task_metrics
-from logos_cli.benchmarks.metrics.task_figures import TaskFigures
+from logos_cli.benchmarks.metrics.judged_answers import JudgedAnswers
+from logos_cli.benchmarks.metrics.metrics import judge
 from logos_cli.benchmarks.metrics.truth_file import read_once, read_truth_file
 from logos_cli.benchmarks.metrics.truths import placed, read_answers, truths_of
 from logos_cli.errors import UsageError
@@ -17,7 +17,7 @@ from logos_cli.records.record import Record
 from logos_cli.tasks.table import inventing, task_of_record
 
 
-def evaluate_records(
+def judge_records(
     records: Sequence[Record],
     truth: Path | None,
     novel_against: Path | None,
@@ -25,8 +25,8 @@ def evaluate_records(
     truth_column: str | None = None,
     keep_identity: bool = False,
     own_numbers: bool = False,
-) -> dict[str, TaskFigures]:
-    """Measures records task by task. `truth` names a file of right answers, else the records' own are taken; `novel_against`
+) -> dict[str, JudgedAnswers]:
+    """Judges records task by task. `truth` names a file of right answers, else the records' own are taken; `novel_against`
     one of known molecules, materials or sequences. `source` is the records' file, for messages. `keep_identity`: an answer
     that is the question is as valid as others. `own_numbers`: bare numbers in right answers are the structures' own, not
     places.
@@ -40,22 +40,22 @@ def evaluate_records(
         raise UsageError("--truth-column names a column of the file of right answers; give that with --truth")
     truths = truths_by_task(records, truth, source, truth_column, own_numbers)
     records, _ = rows_apart(records, source)
-    figures = {}
+    found = {}
     with ExitStack() as opened:
         novel_against = opened.enter_context(read_once(novel_against)) if novel_against else None
         for name, told in truths.items():
             own = [record for record in records if record.task == name]
             task = task_of_record(name)
             known = read_answers(novel_against, task) if novel_against and task.invents else None
-            figures[name] = task_metrics(own, told, known, keep_identity=keep_identity)
-    return figures
+            found[name] = judge(own, told, known, keep_identity=keep_identity)
+    return found
 
 
 def truths_by_task(
     records: Sequence[Record], truth: Path | None, source: str, truth_column: str | None = None, own_numbers: bool = False
 ) -> dict[str, dict[int, Any]]:
     """Finds the right answers by task and by row, as `rows_apart` numbers them: those of the file `truth`, else the records'
-    own; the rest as of `evaluate_records`."""
+    own; the rest as of `judge_records`."""
     records, ordered = rows_apart(records, source)
     found = {}
     with ExitStack() as opened:

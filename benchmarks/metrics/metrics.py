@@ -126,11 +126,27 @@ def task_metrics(
     reference: Mapping[str, Sequence[float]] | None = None,
     keep_identity: bool = False,
 ) -> TaskFigures:
-    """Measures the records of one task. `truths` are as `Task.truth` gives them, `known` answers are not novel; `reference`:
-    property values of molecules to measure the distance from; `keep_identity`: an answer that is the question is as valid as
-    others."""
+    """Measures the records of one task, judged as `judge` does."""
+    return figures_for(judge(records, truths, known, reference, keep_identity))
+
+
+def judge(
+    records: Sequence[Record],
+    truths: Mapping[int, Any] | None = None,
+    known: frozenset[str] | None = None,
+    reference: Mapping[str, Sequence[float]] | None = None,
+    keep_identity: bool = False,
+) -> JudgedAnswers:
+    """Puts the records of one task beside what they are judged by. `truths` are as `Task.truth` gives them, `known` answers
+    are not novel; `reference`: property values of molecules to measure the distance from; `keep_identity`: an answer that is
+    the question is as valid as others."""
     task = task_of_record(records[0].task if records else "")
     rows = by_row(judged(record, keep_identity) for record in records)
-    answers = JudgedAnswers(task, rows, truths or {}, known, reference)
+    return JudgedAnswers(task, rows, truths or {}, known, reference)
+
+
+def figures_for(answers: JudgedAnswers) -> TaskFigures:
+    """Measures judged answers."""
+    task = answers.task
     measured = ((figure.name, figure.measure(answers)) for figure in figures_of(task.answers))
     return TaskFigures({name: value for name, value in measured if value is not None})

@@ -16,6 +16,7 @@ from typing import Any
 from logos_cli.chemistry.grammar import MOLECULE, reaction_parts
 from logos_cli.chemistry.smiles import canonical_set, shortened
 from logos_cli.errors import InputError
+from logos_cli.records.syntheseus_lines import plain_reaction
 from logos_cli.rows.read_rows import read_rows
 from logos_cli.rows.row import Reading, Row
 from logos_cli.system.lines import Blank, filled, open_bytes, read_lines
@@ -168,7 +169,7 @@ def _name(value: Any) -> str | None:
 
 def _truth_line(path: str, place: str, line: int, name: str | None, value: Any, task: Task, column: str | None) -> TruthLine:
     if isinstance(value, dict):
-        value = lowered(value)
+        value = lowered(plain_reaction(value))
         if column is not None and column.lower() not in value:
             raise InputError(f"{path}: {place} has no key {column!r}; name one with --truth-column")
         answered = value[column.lower()] if column is not None else stated(value, task.answer_keys)

@@ -25,7 +25,11 @@ class TruthNumbers(StrEnum):
 def evaluate(
     records: Annotated[
         str,
-        typer.Argument(help="JSONL or csv of generate, also .gz, - for stdin.", metavar="RECORDS", show_default=False),
+        typer.Argument(
+            help="JSONL or csv of generate, predictions.jsonl of syntheseus, also .gz, - for stdin.",
+            metavar="RECORDS",
+            show_default=False,
+        ),
     ],
     truth: Annotated[
         Path | None,
@@ -44,6 +48,10 @@ def evaluate(
         typer.Option("--novel-against", help="Molecules, materials or sequences that are known.", show_default=False),
     ] = None,
     keep_identity: options.KeepIdentity = False,
+    syntheseus: Annotated[
+        Path | None,
+        typer.Option("--syntheseus", help="Write the ranked answers as its predictions.jsonl.", show_default=False),
+    ] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -52,8 +60,11 @@ def evaluate(
     \b
     Example: logos evaluate ranked.jsonl --truth reactions.jsonl
     """
-    from logos_cli.benchmarks.metrics.evaluation import evaluate_records
+    from logos_cli.benchmarks.metrics.evaluation import judge_records
+    from logos_cli.benchmarks.metrics.metrics import figures_for
+    from logos_cli.benchmarks.metrics.predictions import prediction_lines
     from logos_cli.records.record import Ending, read_records
+    from logos_cli.system.files import atomic
     from logos_cli.terminal.console import note
 
     if [records, str(truth), str(novel_against)].count("-") > 1:
@@ -64,10 +75,14 @@ def evaluate(
         note(f"{records}: no records")
     if ending.cut:
         note("the last line is cut short and left out")
-    measured = evaluate_records(
+    judged = judge_records(
         stored, truth, novel_against, records, truth_column, keep_identity, truth_numbers is TruthNumbers.own
     )
-    plain = {task: figures.to_dict() for task, figures in measured.items()}
+    if syntheseus is not None:
+        lines = list(prediction_lines(judged))
+        with atomic(syntheseus) as fresh:
+            fresh.write_text("".join(lines))
+    plain = {task: figures_for(answers).to_dict() for task, answers in judged.items()}
     if as_json:
         sys.stdout.write(json.dumps({"records": records, "tasks": plain}, indent=2) + "\n")
         return

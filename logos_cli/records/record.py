@@ -7,12 +7,13 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, TypeVar
 
 from logos_cli.errors import InputError
 from logos_cli.records import fields as record_fields
+from logos_cli.records.syntheseus_lines import is_prediction, record_objects
 from logos_cli.records.table import table_mark, table_objects
 from logos_cli.system.lines import Blank, Line, filled, read_lines
 from logos_cli.tasks.table import answer_kind
@@ -205,24 +206,26 @@ Made = TypeVar("Made")
 
 
 def stored(path: str, made: Callable[[dict[str, Any]], Made], ending: Ending) -> Iterator[Made]:
-    """What `made` makes of each record of a file or of stdin (`-`), JSONL or csv, plain or gzipped: its fields as
-    `records.fields` checks them, its line's number as `line`. A last line that a kill cut short is left out. Raises InputError,
-    with path and line, for other damage and for what `made` raises it."""
+    """What `made` makes of each record of a file or of stdin (`-`), JSONL, csv or syntheseus' predictions, plain or gzipped:
+    its fields as `records.fields` checks them, its line's number as `line`. A last line that a kill cut short is left out.
+    Raises InputError, with path and line, for other damage and for what `made` raises it."""
     lines = read_lines(path)
     first = next((line for line in lines if line[1] is None or line[1].strip()), None)
     if first is None:
         return
     mark = table_mark(first[1] or "")
     every = chain([first], lines)
+    rows = count()
     for number, found in json_objects(path, every) if mark is None else table_objects(path, every, mark):
         if found is None:
             ending.cut = True
             continue
         try:
-            one = made(record_fields.checked(found) | {"line": number})
+            objects = record_objects(next(rows), found) if is_prediction(found) else [found]
+            every_one = [made(record_fields.checked(one) | {"line": number}) for one in objects]
         except InputError as error:
             raise InputError(f"{path}: line {number}: {error}") from None
-        yield one
+        yield from every_one
 
 
 def json_objects(path: str, lines: Iterator[Line]) -> Iterator[tuple[int, dict[str, Any] | None]]:

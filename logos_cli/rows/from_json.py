@@ -11,6 +11,7 @@ from logos_cli.chemistry.smiles import shortened
 from logos_cli.chemistry.smiles_text import read_cell
 from logos_cli.errors import UsageError
 from logos_cli.records.record import is_score
+from logos_cli.records.syntheseus_lines import plain_reaction
 from logos_cli.rows.column_names import ID, asked_for, first_of
 from logos_cli.rows.from_smi import row_of
 from logos_cli.rows.from_table import pocket_cell
@@ -54,7 +55,7 @@ def json_object(number: int, line: str) -> dict[str, Any] | str:
 
 
 def json_row(path: str, ordinal: int, number: int, found: dict[str, Any], blank: Blank, reading: Reading) -> Row:
-    given = {key: value for key, value in found.items() if value is not None}
+    given = {key: value for key, value in plain_reaction(found).items() if value is not None}
     names = list(given)
     lowered = {key.lower(): value for key, value in reversed(given.items())}
     name = identity(path, given, reading) or str(number)

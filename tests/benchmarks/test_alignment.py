@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from builders import Run
 
-from logos_cli.benchmarks.metrics.evaluation import evaluate_records
+from logos_cli.benchmarks.metrics.evaluation import judge_records
+from logos_cli.benchmarks.metrics.metrics import figures_for
 from logos_cli.errors import InputError
 from logos_cli.records.record import Record, read_records
 
@@ -36,7 +37,7 @@ def answered(names: Sequence[str] = ("a", "b", "c", "d"), task: str = "retro") -
 
 
 def top1(records: Sequence[Record], truth: Path, **more: Any) -> tuple[float, int]:
-    found = evaluate_records(records, truth, None, "r.jsonl", **more)[records[0].task].estimate("top", "1")
+    found = figures_for(judge_records(records, truth, None, "r.jsonl", **more)[records[0].task]).estimate("top", "1")
     assert found
     return found.value, found.n
 
@@ -48,7 +49,7 @@ def written(path: Path, lines: Sequence[str]) -> Path:
 
 def both_lines(records: Sequence[Record], truth: Path, *told: str, **more: Any) -> None:
     with pytest.raises(InputError) as error:
-        evaluate_records(records, truth, None, "r.jsonl", **more)
+        judge_records(records, truth, None, "r.jsonl", **more)
     assert str(error.value).startswith(f"{truth}: ") and all(one in str(error.value) for one in told), error.value
 
 
@@ -215,19 +216,19 @@ def test_joined_runs(tmp_path: Path) -> None:
     joined = [*answered()[:2], *second]
     named = written(tmp_path / "t.smi", [f"{r} {n}" for r, n in zip(REACTANTS[::-1], "dcba", strict=True)])
     assert top1(joined, named) == (1.0, 4)
-    assert evaluate_records(joined, None, None)["retro"].at("rows") == 4
+    assert figures_for(judge_records(joined, None, None)["retro"]).at("rows") == 4
     both_lines(joined, written(tmp_path / "t.smi", REACTANTS), "holds several runs")
     numbered = [
         *answered(("1", "2"))[:2],
         *(Record(i, str(i + 1), "retro", one.input, "m", line=i + 3) for i, one in enumerate(second)),
     ]
     with pytest.raises(InputError, match=r"r.jsonl: lines 1 and 3 are both of row 1, and ask CC\(=O\)Nc1ccc\(O\)cc1 and CCOC"):
-        evaluate_records(numbered, None, None, "r.jsonl")
+        judge_records(numbered, None, None, "r.jsonl")
 
 
 def test_two_runs_over_the_same_rows_are_not_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"r.jsonl: lines 1 and 1 are both sample 0 of row 1 \(a\): several runs were joined"):
-        evaluate_records([*answered(), *answered()], None, None, "r.jsonl")
+        judge_records([*answered(), *answered()], None, None, "r.jsonl")
 
 
 def test_records_know_their_lines(tmp_path: Path) -> None:

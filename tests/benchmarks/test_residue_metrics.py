@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from logos_cli.benchmarks.metrics.evaluation import evaluate_records
-from logos_cli.benchmarks.metrics.metrics import task_metrics
+from logos_cli.benchmarks.metrics.evaluation import judge_records
+from logos_cli.benchmarks.metrics.metrics import figures_for, task_metrics
 from logos_cli.benchmarks.metrics.residue_metrics import pocket_scores, recovered
 from logos_cli.benchmarks.metrics.truth_file import read_truth_file
 from logos_cli.benchmarks.metrics.truths import read_answers
@@ -103,7 +103,7 @@ def test_text_vnu(tmp_path: Path) -> None:
     records = [
         record("material", {"metal": m, "linkers": first["linkers"]}, sample=i) for i, m in enumerate([first["metal"], "[Zn]"])
     ]
-    assert evaluate_records(records, None, EXAMPLES / "mofs.jsonl")["material"].to_dict()["text_vnu"]["value"] == 0.5
+    assert figures_for(judge_records(records, None, EXAMPLES / "mofs.jsonl")["material"]).to_dict()["text_vnu"]["value"] == 0.5
 
 
 def test_ligands_against_the_known_one() -> None:
@@ -111,6 +111,6 @@ def test_ligands_against_the_known_one() -> None:
         record("ligand", "CCO", truth="OCC"), record("ligand", "CCN", sample=1, truth="OCC"),
         record("ligand", "x", sample=2, valid=False, truth="OCC"),
     ]  # fmt: skip
-    found = evaluate_records(records, None, None)["ligand"].to_dict()
+    found = figures_for(judge_records(records, None, None)["ligand"]).to_dict()
     assert found["similarity_best"]["value"] == 1 and 1 / 3 < found["similarity_mean"]["value"] < 1
     assert found["top"]["1"]["value"] == 1 and found["validity"]["value"] == pytest.approx(2 / 3)
