@@ -82,6 +82,8 @@ def score(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if any row gave no score.")] = False,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
+    min_plddt: options.MinPlddt = None,
+    plddt_in_bfactors: options.PlddtInBfactors = False,
     chain: options.Chain = None,
     each_copy: options.EachCopy = False,
     smiles_column: options.SmilesColumn = None,
@@ -125,7 +127,7 @@ def score(
     if input is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("score reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, True)
-    check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy)
+    check_structure_options(chosen, chain, pocket_from, cutoff, each_copy=each_copy, min_plddt=min_plddt)
     check_spelling(chosen, as_written, "answer")
     check_scheme(chosen, scheme)
     numbered = scheme.value if scheme else None
@@ -135,7 +137,7 @@ def score(
     reading = Reading(
         wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side if chosen else "", header=not no_header, each_copy=each_copy,
-        antibodies=chosen is not None and chosen.numbered,
+        antibodies=chosen is not None and chosen.numbered, min_plddt=min_plddt, plddt_in_bfactors=plddt_in_bfactors,
     )  # fmt: skip
     blank = Blank(note=note)
     rows, _ = look_ahead(read_limited(input, reading, limit, blank, part))
