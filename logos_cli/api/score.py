@@ -22,7 +22,9 @@ def score(
     model: Model | str | Path = "nano",
     task: str | None = None,
     mutants: str | None = None,
+    numbered_from: int | None = None,
     each_token: bool = False,
+    each_residue: bool = False,
     as_written: bool = False,
     scheme: str | None = None,
     reading: Reading | None = None,
@@ -30,13 +32,16 @@ def score(
     """Give the log-likelihood (natural logarithm) of every row, in the order of the rows, as `logos score` does.
 
     `rows` are as for `generate`; `task` says what they are, by default each row's content does. `mutants` names point
-    mutations of proteins (`A23V,95-102`), which follow their wild type. `each_token` adds every token's own log-probability;
-    `scheme` numbers antibodies (imgt, kabat, chothia). Raises UsageError; while iterating InputError and EngineError.
+    mutations of proteins (`A23V,95-102`, or a file of them), which follow their wild type; `numbered_from` is the number that
+    they give the first residue, by default 1. `each_token` and `each_residue` add the log-probability of every token, and of
+    every residue of a protein or an antibody; `scheme` numbers antibodies (imgt, kabat, chothia). Raises UsageError; while
+    iterating InputError and EngineError.
     """
     chosen = task_named(task) if task else None
     read = reading or (reading_of(chosen) if chosen else Reading("any"))
     given = given_rows(chosen or TASKS[ANY], rows, read)
-    plan = ScorePlan(chosen, Mutations.parse(mutants, scheme or "imgt") if mutants else None, each_token, as_written, scheme)
+    asked = Mutations.parse(mutants, scheme or "imgt") if mutants else None
+    plan = ScorePlan(chosen, asked, each_token, as_written, scheme, numbered_from, each_residue)
 
     def records() -> Iterator[ScoreRecord]:
         with opened(model) as engine:

@@ -17,10 +17,13 @@ from logos_cli.chemistry.antibody import REGION, region_places
 from logos_cli.chemistry.grammar import RowError
 from logos_cli.chemistry.mutation_names import (
     CHAIN,
+    MUTATION,
     NUMBER,
     OWN,
+    ListedNames,
     capitals,
     listed,
+    one_letter,
     other_change,
     parts_of,
     refuse_missing,
@@ -31,27 +34,33 @@ from logos_cli.chemistry.residues import STANDARD
 from logos_cli.chemistry.smiles import shortened
 from logos_cli.errors import UsageError
 
+NAMELESS = "(no name)"  # of a table's row whose cell is empty
+ENOUGH = 5  # different residues that agree by chance once in some million places
 _PLACES = re.compile(rf"{CHAIN}(?P<first>{NUMBER})(?:-(?P<last>{NUMBER}))?")
 
 
 @dataclass(frozen=True)
 class Mutant:
     """`name` in the numbers asked for; `sequence` empty and `error` set if the sequence does not allow it. `places` are
-    those that it changes, from 1."""
+    those that it changes, from 1. `misplaced`: there is no such residue under its number."""
 
     name: str
     sequence: str = ""
     error: str | None = None
     places: tuple[int, ...] = ()
+    misplaced: bool = False
 
 
 @dataclass(frozen=True)
 class Mutations:
     """What --mutants asks for: variants by name, and ranges of places of which all single mutants are wanted, or a region of
-    an antibody (`CDR3`) for its places by the numbering `scheme`."""
+    an antibody (`CDR3`) for its places by the numbering `scheme`. `table`: each item is of a row of its own, and one that comes
+    twice is given twice; `sequences` are what the rows say that they give, none or one an item."""
 
     items: tuple[str, ...]
     scheme: str = "imgt"
+    table: bool = False
+    sequences: tuple[str, ...] | None = None
 
     @classmethod
     def parse(cls, spec: str, scheme: str = "imgt") -> Mutations:
@@ -59,9 +68,12 @@ class Mutations:
         line of a file cannot be read, becomes a variant with an error. Raises UsageError, InputError."""
         # Not pathlib's, which raises for a list that is longer than a file's name may be.
         file = isfile(spec)
+        found = listed(spec) if file else ListedNames(tuple(spec.split(",")))
         items: list[str] = []
         readable = 0
-        for part in filter(None, map(str.strip, listed(spec) if file else spec.split(","))):
+        for part in map(str.strip, found.names):
+            if not part and not found.table:
+                continue
             places, name, region = _PLACES.fullmatch(capitals(part)), written(part), REGION.fullmatch(part)
             readable += bool(places or name or region)
             if places:
@@ -70,7 +82,7 @@ class Mutations:
             elif region:
                 items.append(part.upper())
             elif name or file or other_change(part):
-                items.append(name or part)
+                items.append(name or part or NAMELESS)
             else:
                 refuse_missing(spec)
                 raise UsageError(f"--mutants {shortened(part)}: give mutations as A23V, A23V+K45R, or places as 23 or 45-50")
@@ -78,19 +90,20 @@ class Mutations:
             raise UsageError(f"--mutants {spec}: no mutation such as A23V in it, but {shortened(items[0], 30)!r}")
         if not items:
             raise UsageError("--mutants is empty: give mutations as A23V, or places as 23 or 45-50")
-        return cls(tuple(items), scheme)
+        return cls(tuple(items), scheme, found.table, found.sequences)
 
     def of(self, sequence: str, own: OwnNumbers | None = None, part: str = "") -> Iterator[Mutant]:
-        """Each variant once, in the order asked for; one that does not fit the sequence says why. `own`: the numbers of a
-        structure's sequence. `part`: it is chain `H` or `L` of an antibody, and what is asked of the other is not for it."""
+        """Each variant in the order asked for, once unless a table has it more often; one that does not fit the sequence says
+        why. `own`: the numbers of a structure's sequence. `part`: it is chain `H` or `L` of an antibody, and what is asked of
+        the other is not for it."""
         seen: set[str] = set()
-        for item in self.items:
+        for at, item in enumerate(self.items):
             if part and (asked := chain_asked(item)) and asked != part[0]:
                 continue
             for mutant in self.asked_by(item, sequence, own):
-                if mutant.name not in seen:
+                if self.table or mutant.name not in seen:
                     seen.add(mutant.name)
-                    yield mutant
+                    yield mutant if self.sequences is None else compared(mutant, self.sequences[at])
 
     def asked_by(self, item: str, sequence: str, own: OwnNumbers | None) -> Iterator[Mutant]:
         if _PLACES.fullmatch(item):
@@ -103,6 +116,34 @@ class Mutations:
                 yield Mutant(item, error=str(error))
         else:
             yield named(item, sequence, own)
+
+    def first_number(self, sequence: str) -> int | None:
+        """The only number of the first residue of `sequence` with which all of these variants have their old residues where
+        they say; None if there is none or more than one, or if too few are named to tell."""
+        parts = {part for item in self.items if one_letter(item) for part in parts_of(item)}
+        old = {(int(match[2]), match[1]) for part in parts if (match := MUTATION.fullmatch(part))}
+        if len(old) < ENOUGH:
+            return None
+        lowest, highest = min(old)[0], max(old)[0]
+        starts = [
+            first for first in range(highest - len(sequence) + 1, lowest + 1)
+            if all(sequence[number - first] == letter for number, letter in old)
+        ]  # fmt: skip
+        return starts[0] if len(starts) == 1 else None
+
+
+def compared(mutant: Mutant, stated: str) -> Mutant:
+    """A variant, with an error if its table says that it is another sequence."""
+    stated = stated.upper()
+    if mutant.error or not stated or mutant.sequence == stated:
+        return mutant
+    ours = len(mutant.sequence)
+    if ours != len(stated):
+        told = f"has {ours} residues, mutated_sequence {len(stated)}"
+    else:
+        at = next(at for at in range(ours) if mutant.sequence[at] != stated[at])
+        told = f"has {mutant.sequence[at]} at place {at + 1}, mutated_sequence {stated[at]}"
+    return Mutant(mutant.name, error=f"{mutant.name} of this sequence {told}; give the sequence that the table is of")
 
 
 def chain_asked(item: str) -> str:
@@ -153,10 +194,10 @@ def named(name: str, sequence: str, own: OwnNumbers | None = None) -> Mutant:
         try:
             place = place_of(match["chain"], match["at"], len(sequence), own)
         except NumberError as error:
-            return Mutant(name, error=str(error))
+            return Mutant(name, error=str(error), misplaced=True)
         if sequence[place - 1] != old:
             where = f", place {place}" if own is not None and not match["at"].startswith("@") else ""
-            return Mutant(name, error=f"residue {match['at']}{where} is {sequence[place - 1]}, not {old}")
+            return Mutant(name, error=f"residue {match['at']}{where} is {sequence[place - 1]}, not {old}", misplaced=True)
         if new not in STANDARD:
             return Mutant(name, error=f"{new} is not one of the twenty standard residues")
         if new == old or place in touched:

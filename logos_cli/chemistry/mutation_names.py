@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from os.path import isdir
 
 from logos_cli.chemistry.residue_names import STANDARD
@@ -19,6 +20,7 @@ NUMBER = r"(?:@\d{1,6}|-?\d{1,6}[A-Z]?)"
 OWN = re.compile(rf"{CHAIN}(?P<old>[A-Z])(?P<at>{NUMBER})(?P<new>[A-Z])")
 _PREFIX = re.compile(r"^([^:,+\s]*:)(.*)$")
 SEPARATORS = re.compile(r"[+:]")
+MUTATED = "mutated_sequence"  # ProteinGym's column of what a variant's name gives
 COLUMNS = (
     "mutant", "mutants", "mutation", "mutations", "variant", "variants", "hgvs_pro", "hgvs", "substitution", "aa_change",
 )  # fmt: skip
@@ -92,25 +94,46 @@ def other_change(name: str) -> str:
     return ""
 
 
-def listed(path: str) -> Iterator[str]:
-    """The names and places of a file: a table's column of them, else one a line or several, `#` before remarks; what else
+@dataclass(frozen=True)
+class ListedNames:
+    """The names and places of a file. `table`: each is a row's, so that none may be lost; `sequences` are what its rows say
+    that they give, None where the table does not say it."""
+
+    names: tuple[str, ...]
+    table: bool = False
+    sequences: tuple[str, ...] | None = None
+
+
+def listed(path: str) -> ListedNames:
+    """Reads the names and places of a file: a table's column of them, else one a line or several, `#` before remarks; what else
     stands on the line of a name (its score, its bin) is left alone."""
     lines = ((line or "").partition("#")[0].strip() for _, line in read_lines(path))
     found = [line for line in lines if line]
     mark = next((mark for mark in "\t,;" if found and mark in found[0]), ",")
-    names = [name.strip().lower() for name in next(csv.reader(found[:1], delimiter=mark), [])]
-    column = next((names.index(name) for name in COLUMNS if name in names), None)
+    header = [name.strip().lower() for name in next(csv.reader(found[:1], delimiter=mark), [])]
+    column = next((header.index(name) for name in COLUMNS if name in header), None)
     if column is not None:
-        for cells in csv.reader(found[1:], delimiter=mark):
-            yield cells[column].strip() if column < len(cells) else ""
-        return
-    for line in found:
-        fields = [field for field in re.split(r"[\s,]+", line) if field]
-        named = written(fields[0]) or other_change(fields[0])
-        if "\t" in line or ("," in line and any(re.fullmatch(r"-?\d*\.\d+(?:[eE][-+]?\d+)?", one) for one in fields[1:])):
-            yield re.split(r"[\t,]", line)[0].strip()
-        else:
-            yield from (field for field in fields if not (named and re.fullmatch(r"-?[\d.]+(?:[eE][-+]?\d+)?", field)))
+        rows = list(csv.reader(found[1:], delimiter=mark))
+        sequences = header.index(MUTATED) if MUTATED in header else None
+        return ListedNames(
+            cells_of(rows, column), True, None if sequences is None or sequences == column else cells_of(rows, sequences)
+        )
+    return ListedNames(tuple(name for line in found for name in names_in(line)))
+
+
+def cells_of(rows: Sequence[Sequence[str]], column: int) -> tuple[str, ...]:
+    """Gives a column of a table, empty where a row is too short."""
+    return tuple(cells[column].strip() if column < len(cells) else "" for cells in rows)
+
+
+def names_in(line: str) -> Iterator[str]:
+    """Finds the names on a line that is of no table with a header."""
+    fields = [field for field in re.split(r"[\s,]+", line) if field]
+    named = written(fields[0]) or other_change(fields[0])
+    if "\t" in line or ("," in line and any(re.fullmatch(r"-?\d*\.\d+(?:[eE][-+]?\d+)?", one) for one in fields[1:])):
+        yield re.split(r"[\t,]", line)[0].strip()
+    else:
+        yield from (field for field in fields if not (named and re.fullmatch(r"-?[\d.]+(?:[eE][-+]?\d+)?", field)))
 
 
 def refuse_missing(spec: str) -> None:

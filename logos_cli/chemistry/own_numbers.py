@@ -85,6 +85,11 @@ class OwnNumbers:
         return " ".join(parts)
 
     @classmethod
+    def counted_from(cls, first: int, residues: int) -> OwnNumbers:
+        """Those of a plain sequence whose first residue has the number `first`; its chain has no name."""
+        return cls(tuple(f":{number}" for number in range(first, first + residues)))
+
+    @classmethod
     def from_runs(cls, text: str) -> OwnNumbers:
         """What `runs` wrote. Raises NumberError."""
         numbers: list[str | None] = []

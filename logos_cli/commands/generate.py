@@ -86,6 +86,8 @@ def generate(
     form: options.LigandForm = None,
     pocket_from: options.PocketFrom = None,
     cutoff: options.Cutoff = None,
+    min_plddt: options.MinPlddt = None,
+    plddt_in_bfactors: options.PlddtInBfactors = False,
     chain: options.Chain = None,
     each_copy: options.EachCopy = False,
     consensus: Annotated[
@@ -165,7 +167,8 @@ def generate(
         raise UsageError(f"{chosen.name} reads rows from a file or a pipe; give INPUT, or - to type them")
     part = shard_of(shard, out, input is not None or chosen.needs_input)
     check_format(chosen, format.value)
-    run_options.check_structure_options(chosen, chain, pocket_from, cutoff, input is not None or chosen.needs_input, each_copy)
+    reads = input is not None or chosen.needs_input
+    run_options.check_structure_options(chosen, chain, pocket_from, cutoff, reads, each_copy, min_plddt=min_plddt)
     run_options.check_merging(chosen, top, bfactors, consensus)
     run_options.check_spelling(chosen, as_written, "question")
     run_options.check_identity(chosen, keep_identity)
@@ -188,7 +191,7 @@ def generate(
     reading = Reading(
         chosen.wants, smiles_column, sequence_column, id_column, chain, pocket_from, cutoff or CUTOFF,
         side=chosen.side, header=not no_header, each_copy=each_copy,
-        antibodies=chosen.numbered,
+        antibodies=chosen.numbered, min_plddt=min_plddt, plddt_in_bfactors=plddt_in_bfactors,
     )  # fmt: skip
     rows = Ahead(input_rows(chosen, input, reading, limit, blank, part))
     rows.wait()

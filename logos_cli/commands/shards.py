@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logos_cli.errors import UsageError
+from logos_cli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from logos_cli.engines.engine import EngineInfo
     from logos_cli.pipeline.score_records import ScorePlan
+    from logos_cli.records.journal import Journal
     from logos_cli.records.score_record import ScoreFormatter, ScoreRecord
     from logos_cli.records.shard import Shard
     from logos_cli.rows.row import Row
@@ -49,30 +50,48 @@ class ScoredShard:
     def own(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows to score; all are read, so that every shard knows the same input."""
         for row in rows:
-            if self.shard is not None:
-                self.input.add(row)
+            self.input.add(row)
             if self.shard is None or self.shard.has(row.ordinal):
                 yield row
+
+    def check_finished(self, journal: Journal, rows: Iterable[Row]) -> None:
+        """Raises OutputError where the complete output of `journal` is of other rows."""
+        for _ in self.own(rows):
+            pass
+        if journal.told.get("rows") != [self.input.rows, self.input.value]:
+            raise OutputError(
+                f"{journal.out} is complete, but of other input rows; run without --resume to replace it, or write elsewhere"
+            )
 
     def lines(self, record: ScoreRecord) -> str:
         return self.counts.written(self.formatter.lines, record, record.row)
 
-    def sign(
-        self, out: Path, plan: ScorePlan, info: EngineInfo, described: dict[str, Any], tally: dict[str, int], blank: Blank
-    ) -> None:
-        """Write OUT.run."""
-        from logos_cli.records.finished_run import sign
+    def settings(self, plan: ScorePlan, info: EngineInfo, described: dict[str, Any]) -> dict[str, Any]:
+        """What OUT.run says of the run: all that changes its output."""
         from logos_cli.records.record import SCHEMA
-        from logos_cli.records.shard import SHARD, part_of
+        from logos_cli.records.shard import SHARD
 
         mutants = hashlib.sha256(repr(plan.mutations).encode()).hexdigest()[:16] if plan.mutations else None
-        settings = {
-            "schema": SCHEMA, "command": "score", "task": plan.task.name if plan.task else None, "model": info.model,
-            "scheme": info.scheme, "build": info.build, "device": info.device, "kv_type": info.kv_type, "mutants": mutants,
-            "each_token": plan.each, "as_written": plan.as_written, "numbering": plan.scheme, **described,
-            SHARD: str(self.shard),
+        return {
+            "schema": SCHEMA, "command": "score", "task": plan.task.name if plan.task else None, **of_model(info),
+            "mutants": mutants, "numbered_from": plan.first, "each_token": plan.each, "each_residue": plan.each_residue,
+            "as_written": plan.as_written, "numbering": plan.scheme, **described,
+            **({SHARD: str(self.shard)} if self.shard else {}),
         }  # fmt: skip
-        sign(out, settings, rows=[self.input.rows, self.input.value], **part_of(self.counts, tally, blank))
+
+    def told(self, tally: dict[str, int], blank: Blank) -> dict[str, Any]:
+        """What OUT.run says besides."""
+        from logos_cli.records.shard import part_of
+
+        part = part_of(self.counts, tally, blank) if self.shard else {}
+        return {"rows": [self.input.rows, self.input.value], **part}
+
+
+def of_model(info: EngineInfo) -> dict[str, Any]:
+    """What of a model and its engine changes the figures of a sequence."""
+    return {
+        "model": info.model, "scheme": info.scheme, "build": info.build, "device": info.device, "kv_type": info.kv_type,
+    }  # fmt: skip
 
 
 def scores_told(scored: int, failed: int, blank: Blank, shard: Shard | None = None) -> Iterator[str]:

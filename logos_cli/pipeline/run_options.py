@@ -23,10 +23,11 @@ def check_structure_options(
     reads: bool = True,
     each_copy: bool = False,
     given: str = "INPUT",
+    min_plddt: float | None = None,
 ) -> None:
     """Refuses what says how a structure is read where none is: by the task (None: by content), or as there is no input,
     which the user names by `given`."""
-    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff}
+    options = {"--chain": chain, "--pocket-from": pocket_from, "--cutoff": cutoff, "--min-plddt": min_plddt}
     named = next((name for name, value in options.items() if value is not None), None)
     if named and task and task.wants != "sequence":
         raise UsageError(f"{named} says how a protein is read, and {task.name} takes none; leave it out")
@@ -36,6 +37,8 @@ def check_structure_options(
         raise UsageError("--each-copy makes a row of each copy of what --pocket-from names; give that too")
     if cutoff is not None and pocket_from is None:
         raise UsageError("--cutoff is the distance from what --pocket-from names; give that too")
+    if min_plddt is not None and pocket_from is None:
+        raise UsageError("--min-plddt leaves residues out of the pocket that --pocket-from names; give that too")
 
 
 def check_spelling(task: Task | None, as_written: bool, part: str) -> None:

@@ -22,8 +22,8 @@ class Journal:
     """Values by key. With `out` they go line by line into OUT.partial, whose first line holds the settings.
 
     Opening raises OutputError for an unfinished run that is not resumed, or one of other settings. `complete`: OUT is there,
-    of these settings, and nothing is left to resume. `damaged`: numbers of lines that could not be read; their values are
-    measured again.
+    of these settings, and nothing is left to resume; `told` is then what OUT.run says. `damaged`: numbers of lines that could
+    not be read; their values are measured again.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Journal:
         """`of_output`: settings that change the output only, and no value that is kept."""
         self.out, self.values = out, dict[str, Any]()
         self.stream: IO[bytes] | None = None
-        self.complete = False
+        self.complete, self.told = False, dict[str, Any]()
         self.damaged: list[int] = []
         self.finished = {**settings, **(of_output or {})}
         if out is None:
@@ -42,7 +42,7 @@ class Journal:
         try:
             exists = self.partial.exists()
             if resume and not exists and out.exists():
-                check_own(out, self.finished)
+                self.told = check_own(out, self.finished)
                 self.complete = True
                 return
             self.stream = self.partial.open("r+b" if exists else "x+b")
@@ -114,11 +114,11 @@ class Journal:
             beside.write_text(document, encoding="utf-8")
         self.discard()
 
-    def discard(self) -> None:
-        """Remove the partial file, the output is there; beside it stays what it is of."""
+    def discard(self, **more: Any) -> None:
+        """Remove the partial file, the output is there; beside it stays what it is of, and `more`."""
         if self.out is None:
             return
-        sign(self.out, self.finished)
+        sign(self.out, self.finished, **more)
         self.close()
         with suppress(OSError):
             os.unlink(self.partial)

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -148,14 +148,10 @@ class Shards:
                     yield streams[index].readline()
 
     def write(self, out: Path) -> None:
-        """Write OUT and, of answers, OUT.run as the whole run would have. Raises OutputError."""
+        """Write OUT and OUT.run as the whole run would have. Raises OutputError."""
         with atomic(out) as fresh, fresh.open("wb") as target:
             target.writelines(self.lines())
-        if self.settings.get("command") == "score":  # which leaves none, as it cannot be resumed
-            with suppress(FileNotFoundError):
-                beside(out).unlink()
-        else:
-            sign(out, self.settings, rows=list(self.files[0].rows))
+        sign(out, self.settings, rows=list(self.files[0].rows))
 
 
 def raise_limit(files: int) -> None:

@@ -75,7 +75,8 @@ def domains_of(row: Row, antibodies: bool, alone: bool = False) -> list[Row]:
         last = one.first + len(one.numbers) - 1
         given = row.site or Site(label, tuple(f"{label}:{place}" for place in range(1, len(sequence) + 1)), (), None)
         notes = (*given.notes, f"variable domain {one.first}-{last} of {len(sequence)} residues")
-        site = replace(given, numbers=given.numbers[one.first - 1 : last], notes=notes)
+        cut = slice(one.first - 1, last)
+        site = replace(given, numbers=given.numbers[cut], notes=notes, plddt=given.plddt[cut])
         rows.append(replace(row, value=sequence[one.first - 1 : last], site=site, part=label))
     return rows
 

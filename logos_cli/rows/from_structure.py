@@ -19,6 +19,8 @@ from logos_cli.structures.chains import Chain, Site, chain_named, joined, protei
 from logos_cli.structures.gemmi_library import StructureError
 from logos_cli.structures.ligand_file import is_ligand_file, read_ligands
 from logos_cli.structures.ligands import Inventory, Named, ends, largest, read_named, whole_chain
+from logos_cli.structures.parsed import Parsed
+from logos_cli.structures.predicted import Predicted, experiment_of
 from logos_cli.structures.structure_file import parse_structure
 from logos_cli.system.lines import all_bytes, open_bytes
 
@@ -83,7 +85,7 @@ def structure_rows(path: str, stream: io.BufferedIOBase, reading: Reading, ordin
     data = all_bytes(path, stream, LARGEST)
     try:
         parsed = parse_structure(*content(name, data))
-        found = chosen(parsed.structure, reading)
+        found = [with_plddt(one, parsed, reading) for one in chosen(parsed, reading)]
     except StructureError as error:
         return [Row(ordinal, title or "stdin", error=str(error), kind="sequence")]
     structure = parsed.structure
@@ -91,14 +93,44 @@ def structure_rows(path: str, stream: io.BufferedIOBase, reading: Reading, ordin
     structure.name = structure.name or identity
     letters = {ours: letter for ours, (letter, _) in parsed.letters.items()}
     rows = []
-    for at, one in enumerate(found):
+    for at, (one, plddt) in enumerate(found):
         notes = (*parsed.notes, *one.notes, *one.chain.notes)
-        site = Site(one.chain.name, one.chain.numbers, notes, structure, letters)
+        site = Site(one.chain.name, one.chain.numbers, notes, structure, letters, plddt)
         label = f"{identity}/{one.label}" if one.label else identity
         rows.append(
             Row(ordinal + at, label, one.chain.sequence, kind="sequence", pocket=one.pocket, site=site, ligand=one.smiles)
         )
     return rows
+
+
+def with_plddt(found: Found, parsed: Parsed, reading: Reading) -> tuple[Found, tuple[float | None, ...]]:
+    """(a chain with its pocket, without residues that a prediction is not sure enough of, pLDDT of its residues). Raises
+    StructureError where there is none and one is asked for."""
+    predicted = parsed.predicted
+    if reading.plddt_in_bfactors and not (predicted and predicted.plddt):
+        if method := experiment_of(parsed.structure):
+            raise StructureError(f"its file says {method}: its B-factors are no pLDDT; leave out --plddt-in-bfactors")
+        predicted = Predicted()
+    if predicted is None or not predicted.plddt:
+        if reading.min_plddt is not None:
+            method = experiment_of(parsed.structure)
+            told = f"its file says {method}" if method else "its file does not say that it was predicted"
+            told = predicted.told if predicted else told
+            more = "" if method else ", or if its B-factors are pLDDT add --plddt-in-bfactors"
+            raise StructureError(f"no pLDDT: {told}; leave out --min-plddt{more}")
+        return (replace(found, notes=(predicted.told, *found.notes)) if predicted else found), ()
+    plddt = tuple(map(predicted.of, found.chain.residues))
+    known = [one for one in plddt if one is not None]
+    notes = [f"{predicted.told}, mean pLDDT {sum(known) / len(known):.1f}" if known else f"{predicted.told}, no pLDDT here"]
+    pocket = found.pocket
+    if reading.min_plddt is not None:
+        below = [at for at in pocket if (value := plddt[at - 1]) is None or value < reading.min_plddt]
+        pocket = tuple(at for at in pocket if at not in below)
+        shown = " ".join(f"{found.chain.numbers[at - 1]} ({plddt[at - 1]})" for at in below)
+        if below and not pocket:
+            raise StructureError(f"no residue of the pocket has a pLDDT of {reading.min_plddt:g}: {shown[:200]}")
+        notes += [f"below pLDDT {reading.min_plddt:g}, left out of the pocket: {shown}"] if below else []
+    return replace(found, pocket=pocket, notes=(*notes, *found.notes)), plddt
 
 
 def content(name: str, data: bytes) -> tuple[bytes, bool]:
@@ -115,8 +147,9 @@ def refuse_other_tasks(path: str, reading: Reading) -> None:
         raise InputError(f"{path} is a structure; this task takes SMILES")
 
 
-def chosen(structure: Any, reading: Reading) -> list[Found]:
+def chosen(parsed: Parsed, reading: Reading) -> list[Found]:
     """The chain by `--chain`, else the one with most contacts, else the longest, with its pocket."""
+    structure = parsed.structure
     asked = [one.strip() for one in reading.chain.split(",")] if reading.chain is not None else []
     several = [one.lower() for one in asked] == ["all"] and not any(one.name == asked[0] for one in structure[0])
     wanted = protein_chains(structure) if several or not asked else [chain_named(structure, one) for one in asked]
@@ -130,7 +163,7 @@ def chosen(structure: Any, reading: Reading) -> list[Found]:
         chain = max(chains, key=lambda one: len(one.sequence))
         more = (f"chain {chain.name}, the longest of {len(chains)}; name another with --chain",) if len(chains) > 1 else ()
         return [Found(chain, (), (*notes, *more))]
-    inventory = Inventory(structure, tuple(chains if not asked else read_all(structure)))
+    inventory = Inventory(structure, tuple(chains if not asked else read_all(structure)), parsed.labels)
     found = []
     for one in asked_pockets(reading, inventory):
         if asked:

@@ -19,7 +19,8 @@ class Reading:
     `product` for a task that asks with one side of a reaction. The rest are the user's options: `header` is False for a
     table that has none; `chain` (several with commas, or `all`), `pocket_from` and `cutoff` (Å) say which residues of a
     structure are the pocket, `each_copy` that each copy of a ligand makes a row, `antibodies` that each
-    variable domain does."""
+    variable domain does. `min_plddt`: residues of a predicted structure below it are no pocket's; `plddt_in_bfactors`: its
+    B-factors are pLDDT, whether the file says so or not."""
 
     wants: str = "smiles"
     smiles_column: str | None = None
@@ -32,6 +33,8 @@ class Reading:
     header: bool = True
     each_copy: bool = False
     antibodies: bool = False
+    min_plddt: float | None = None
+    plddt_in_bfactors: bool = False
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class Site:
     notes: tuple[str, ...]
     structure: Any
     letters: Mapping[str, str] = field(default_factory=dict)  # of chains that have another name in the file
+    plddt: tuple[float | None, ...] = ()  # of a predicted structure's residues, none where it is not told
 
     @cached_property
     def own_numbers(self) -> OwnNumbers:

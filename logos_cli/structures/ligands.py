@@ -7,8 +7,8 @@ several of them with commas or blanks between.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +75,12 @@ class Named:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A structure's first model parted into the chains that were read as proteins and everything else but water."""
+    """A structure's first model parted into the chains that were read as proteins and everything else but water. `labels` are
+    other names of its residues, the file's label_comp_id -> the author's."""
 
     structure: Any
     chains: tuple[Chain, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def proteins(self) -> dict[str, tuple[Chain, int]]:
@@ -133,7 +135,7 @@ class Inventory:
 def read_named(asked: str, inventory: Inventory) -> Named:
     """Raises StructureError for what is not there."""
     names = {one.name.upper() for one in inventory.ligands}
-    tokens = [one for one in re.split(r"[,;\s]+", asked.strip()) if one]
+    tokens = [by_author(one, names, inventory.labels) for one in re.split(r"[,;\s]+", asked.strip()) if one]
     groups: list[tuple[Copy, ...]] = []
     residues: list[tuple[str | None, str, str]] = []
     at = 0
@@ -164,16 +166,25 @@ def read_named(asked: str, inventory: Inventory) -> Named:
     return Named(tuple(groups), tuple(residues))
 
 
+def by_author(token: str, names: Collection[str], labels: Mapping[str, str]) -> str:
+    """A ligand asked for by its label_comp_id, under the author's name, unless that is the name of another."""
+    name, colon, rest = token.partition(":")
+    found = {label.upper(): author for label, author in labels.items()}.get(name.upper())
+    return f"{found}{colon}{rest}" if found and name.upper() not in names else token
+
+
 def copies_at(token: str, inventory: Inventory) -> tuple[Copy, ...]:
-    """Those that `GBS:A` or `GBS:A:246` means."""
+    """Those that `GBS:A` or `GBS:A:246` means, by the author's chain, else by the file's label_asym_id."""
     match = _COPY.fullmatch(token)
     if match is None:
         return ()
-    return tuple(
+    named = [
         one
         for one in inventory.ligands
-        if one.name.upper() == match["name"].upper() and one.chain == match["chain"] and match["number"] in (None, one.number)
-    )
+        if one.name.upper() == match["name"].upper() and match["number"] in (None, one.number)
+    ]  # fmt: skip
+    found = tuple(one for one in named if one.chain == match["chain"])
+    return found or tuple(one for one in named if any(part.subchain == match["chain"] for part in one.residues))
 
 
 def whole_chain(name: str, inventory: Inventory) -> Copy:

@@ -8,6 +8,7 @@ from logos_cli.chemistry.residue_names import letter_of
 from logos_cli.structures.gemmi_library import StructureError, gemmi
 from logos_cli.structures.mmcif_molecules import separate
 from logos_cli.structures.parsed import Parsed
+from logos_cli.structures.predicted import predicted_mmcif
 
 
 def read_mmcif(text: str) -> Parsed:
@@ -35,7 +36,13 @@ def read_mmcif(text: str) -> Parsed:
     notes += [f"{others} atoms of further data blocks not read"] if others else []
     while len(structure) > 1:
         del structure[len(structure) - 1]
-    return Parsed(structure, (*notes, *molecules), letters)
+    return Parsed(structure, (*notes, *molecules), letters, predicted_mmcif(block), labels_of(block))
+
+
+def labels_of(block: Any) -> dict[str, str]:
+    """The label_comp_id of residues that their author names otherwise, which is the name that gemmi takes."""
+    table = block.find("_atom_site.", ["label_comp_id", "auth_comp_id"])
+    return {row.str(0): row.str(1) for row in table if row[0] != row[1] and row.str(0) and row.str(1)}
 
 
 def with_columns(block: Any) -> None:

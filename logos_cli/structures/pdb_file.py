@@ -10,6 +10,7 @@ from logos_cli.structures.gemmi_library import StructureError, gemmi
 from logos_cli.structures.molecules import Molecules, separated
 from logos_cli.structures.parsed import Parsed
 from logos_cli.structures.pdb_text import read_text
+from logos_cli.structures.predicted import predicted_pdb
 
 # Atoms whose x, y, z are not as everyone writes them, %8.3f; few files have one, so what follows may be slow.
 _UNUSUAL = re.compile(r"^(?:ATOM|HETA)(?!.{26}(?:(?= *-?\d+\.\d{3}).{4}\..{3}){3}).*", re.MULTILINE | re.IGNORECASE)
@@ -40,7 +41,7 @@ def read_pdb(text: str) -> Parsed:
     read = structure[0].count_atom_sites()
     lost = [f"{given.atoms - read} of {given.atoms} atoms not read"] if read < given.atoms else []
     letters = {name: (letter, segment) for name, letter, segment in molecules.chains.values()}
-    return Parsed(structure, (*given.notes, *lost, *molecules.notes), letters)
+    return Parsed(structure, (*given.notes, *lost, *molecules.notes), letters, predicted_pdb(structure))
 
 
 def regrouped(model: Any, molecules: Molecules) -> None:

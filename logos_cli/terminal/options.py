@@ -144,6 +144,19 @@ Cutoff = Annotated[
     float | None,
     typer.Option("--cutoff", min=0.1, help="Å between heavy atoms of ligand and pocket. Default: 4.5.", show_default=False),
 ]
+MinPlddt = Annotated[
+    float | None,
+    typer.Option(
+        "--min-plddt",
+        min=0,
+        max=100,
+        help="Residues of a predicted structure below it are left out of the pocket.",
+        show_default=False,
+    ),
+]
+PlddtInBfactors = Annotated[
+    bool, typer.Option("--plddt-in-bfactors", help="The structure's B-factors are pLDDT, though its file does not say so.")
+]
 EachCopy = Annotated[bool, typer.Option("--each-copy", help="A row of each copy of the ligand that --pocket-from names.")]
 LigandForm = Annotated[
     Form | None,

@@ -59,11 +59,10 @@ def test_shards_merged_are_one_run(
     assert merged.err.splitlines()[0] == f"{counted}; {count} shards"
     to_stdout = logos_here("merge", *parts)
     assert to_stdout.out.encode() == (tmp_path / f"whole.{suffix}").read_bytes()
-    if words[0] == "generate":
-        again = logos_here(*given, tmp_path / f"merged.{suffix}", "--resume")
-        assert again.code == 0 and "is complete; nothing to resume" in again.err
-        shard = logos_here(*given, parts[-1], "--shard", f"0/{count}", "--resume")
-        assert shard.code == 0 and "is complete; nothing to resume" in shard.err
+    again = logos_here(*given, tmp_path / f"merged.{suffix}", "--resume")
+    assert again.code == 0 and "is complete; nothing to resume" in again.err
+    shard = logos_here(*given, parts[-1], "--shard", f"0/{count}", "--resume")
+    assert shard.code == 0 and "is complete; nothing to resume" in shard.err
 
 
 def test_a_killed_shard_goes_on(logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
