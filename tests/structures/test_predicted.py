@@ -120,5 +120,9 @@ def test_in_a_record(tmp_path: Path, nano_int4: Path, logos_here: Callable[..., 
     assert "a predicted model (Chai-1 predicted structure), mean pLDDT 88." in found.err
     again = logos_here("score", "-", "-m", nano_int4, stdin=json.dumps(record))
     assert again.lines[0]["site"] == record["site"]
+    pockets = logos_here("generate", "pocket", path, "-m", nano_int4, "-n", "2", "--top", "1", "--consensus", "0.1")
+    (found_pocket,) = pockets.lines
+    if found_pocket["answer"]:
+        assert found_pocket["site"]["plddt"] == [pytest.approx(plddt_of(place), abs=0.01) for place in found_pocket["answer"]]
     needs = logos_here("generate", "pocket", path, "-m", nano_int4, "--min-plddt", "50")
     assert needs.code == 2 and "--pocket-from names; give that too" in needs.err
