@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from logos_cli.convert.sentencepiece_vocab import blanks_of, check_pieces, is_sentencepiece, types_and_scores
 from logos_cli.engines.llamacpp.tokens import TextRules
 from logos_cli.errors import TokenizerError
 from logos_cli.models.checkpoint import Checkpoint
@@ -36,7 +37,8 @@ NORMAL = 1
 
 @dataclass(frozen=True)
 class GgufVocab:
-    """`texts` and `types` [vocabulary] in id order; `tokens` is the contract that all other keys follow from."""
+    """`texts` and `types` [vocabulary] in id order; `tokens` is the contract that all other keys follow from. `scores`
+    [vocabulary] are those of a SentencePiece vocabulary, which has no merges; `prefix`: a blank stands before its texts."""
 
     pre: str
     texts: list[str]
@@ -44,14 +46,22 @@ class GgufVocab:
     merges: list[str]
     tokens: Tokens
     rules: TextRules
+    scores: list[float] | None = None
+    prefix: bool = False
 
     def write(self, writer: gguf.GGUFWriter) -> None:
         tokens = self.tokens
-        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_model("gpt2" if self.scores is None else "llama")
         writer.add_tokenizer_pre(self.pre)
         writer.add_token_list(self.texts)
         writer.add_token_types(self.types)
-        writer.add_token_merges(self.merges)
+        if self.scores is None:
+            writer.add_token_merges(self.merges)
+        else:
+            writer.add_token_scores(self.scores)
+            writer.add_add_space_prefix(self.prefix)
+            if tokens.unknown is not None:
+                writer.add_unk_token_id(tokens.unknown)
         if tokens.named_bos is not None:
             writer.add_bos_token_id(tokens.named_bos)
         if tokens.end is not None:
@@ -75,14 +85,16 @@ def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
     path, document = tokens.path, tokens.document()
     model, added = document["model"], document["added_tokens"]
     if model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
-        raise TokenizerError(f"{path}: not a byte-level BPE vocabulary; {_REMEDY}")
+        raise TokenizerError(f"{path}: a vocabulary of the kind {model.get('type', 'BPE')}, not a BPE; {_REMEDY}")
     # With a token for every byte nothing is unknown, whatever an unknown token is called.
-    if model.get("byte_fallback") or (model.get("unk_token") and not model["vocab"].keys() >= byte_of().keys()):
-        raise TokenizerError(f"{path}: a BPE with byte fallback or an unknown token is not supported; {_REMEDY}")
+    if not is_sentencepiece(model) and model.get("unk_token") and not model["vocab"].keys() >= byte_of().keys():
+        raise TokenizerError(f"{path}: a BPE with an unknown token and no byte fallback is not supported; {_REMEDY}")
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise TokenizerError(f"{path}: a BPE with a prefix or suffix for parts of words is not supported; {_REMEDY}")
     if not model.get("merges"):
         raise TokenizerError(f"{path}: a BPE without merges; {_REMEDY}")
+    if is_sentencepiece(model):
+        return of_sentencepiece(tokens, document)
     pattern = split_pattern(path, document)
     pre = PRE_TOKENIZERS.get((pattern, bool(model.get("ignore_merges"))))
     if pre is None:
@@ -94,8 +106,23 @@ def read_vocab(checkpoint: Checkpoint) -> GgufVocab:
     return GgufVocab(pre, texts, types, merges_written, tokens, text_rules(path, document))
 
 
-def text_rules(path: Path, document: dict[str, Any]) -> TextRules:
-    """What llama.cpp does not know of, and the engine does before it. Raises TokenizerError for a normalizer but NFC."""
+def of_sentencepiece(tokens: Tokens, document: dict[str, Any]) -> GgufVocab:
+    """The vocabulary of a SentencePiece BPE. Raises TokenizerError."""
+    path, model, added = tokens.path, document["model"], document["added_tokens"]
+    check_pieces(path, model)
+    blanks = blanks_of(path, document)
+    texts, types = token_table(path, model["vocab"], added, tokens.vocabulary)
+    tokens.check_markers()
+    decoder = tokens.files.settings.get("added_tokens_decoder")
+    listed = frozenset(int(number) for number in decoder if number.isdecimal()) if isinstance(decoder, dict) else frozenset()
+    types, scores = types_and_scores(model, texts, types, listed)
+    rules = text_rules(path, {**document, "normalizer": None}, blanks.metaspace)
+    return GgufVocab("default", texts, types, [], tokens, rules, scores, blanks.prefix)
+
+
+def text_rules(path: Path, document: dict[str, Any], metaspace: str = "") -> TextRules:
+    """What llama.cpp does not know of, and the engine does before it; `metaspace` as of `Blanks`. Raises TokenizerError for a
+    normalizer but NFC."""
     normalizer, added = document.get("normalizer"), document["added_tokens"]
     if isinstance(normalizer, dict) and normalizer.get("type") == "Sequence" and len(normalizer["normalizers"]) == 1:
         (normalizer,) = normalizer["normalizers"]
@@ -103,7 +130,7 @@ def text_rules(path: Path, document: dict[str, Any]) -> TextRules:
         raise TokenizerError(f"{path}: a normalizer is not supported: {str(normalizer)[:100]}; {_REMEDY}")
     names = {flag: [entry["content"] for entry in added if entry.get(flag)] for flag in ("lstrip", "rstrip")}
     whole = [entry["content"] for entry in added if not entry.get("normalized")]
-    return TextRules(normalizer is not None, whole=whole, **names)
+    return TextRules(normalizer is not None, whole=whole, metaspace=metaspace, **names)
 
 
 def token_table(path: Path, vocab: dict[str, int], added: list[Any], size: int) -> tuple[list[str], list[int]]:

@@ -79,6 +79,8 @@ def kept_ids(path: Path, document: dict[str, Any], ends: Iterable[int], size: in
     model = document.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
         raise TokenizerError(f"{path}: not a byte-level BPE vocabulary; take the tokenizer.json of a LOGOS checkpoint")
+    if model.get("byte_fallback"):
+        raise TokenizerError(f"{path}: --trim-vocab cuts byte-level vocabularies, not SentencePiece's; convert without it")
     table = byte_of()
     kept = set(ends)
     added = {entry["id"]: entry["content"] for entry in document.get("added_tokens") or []}

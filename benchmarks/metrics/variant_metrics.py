@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+    Flags = npt.NDArray[np.bool_]
 
 TOP = 0.9  # the quantile that the best tenth reach
 RESAMPLES_OF_MANY = 500
@@ -47,49 +48,37 @@ class Ranked:
         found: Floats = (np.cumsum(counts) - (counts - 1) / 2)[self.places]
         return found
 
-    def reach(self, times: Floats, quantile: float) -> npt.NDArray[np.bool_]:
+    def reach(self, times: Floats, quantile: float) -> Flags:
         """Which values [N] are not below a quantile, interpolated linearly as numpy does."""
         ends = np.cumsum(self.counts(times))
         at = (ends[-1] - 1) * quantile
         low, high = (self.distinct[np.searchsorted(ends, np.floor(one), side="right")] for one in (at, np.ceil(at)))
-        found: npt.NDArray[np.bool_] = (self.distinct >= low + (high - low) * (at - np.floor(at)))[self.places]
+        found: Flags = (self.distinct >= low + (high - low) * (at - np.floor(at)))[self.places]
         return found
 
 
-def spearman(measured: Ranked, score: Ranked, times: Floats) -> float:
-    """Pearson's correlation of the ranks; NaN where one side is constant."""
-    centred = []
-    for one in (measured, score):
-        ranks = one.ranks(times)
-        centred.append(ranks - times @ ranks / times.sum())
-    a, b = centred
+def spearman(measured: Floats, score: Floats, times: Floats) -> float:
+    """Pearson's correlation of the ranks [N] of both; NaN where one side is constant."""
+    a, b = (ranks - times @ ranks / times.sum() for ranks in (measured, score))
     root = np.sqrt((times * a @ a) * (times * b @ b))
     return float(times * a @ b / root) if root > 0 else float("nan")
 
 
-def auc(fit: npt.NDArray[np.bool_], score: Ranked, times: Floats) -> float:
-    """How often a fit variant has the higher score than one that is not; NaN where all are alike."""
-    fits = times[fit].sum()
+def auc(fit: Flags, ranks: Floats, times: Floats) -> float:
+    """How often a fit variant has the higher score than one that is not, by the ranks [N] of scores; NaN if all are alike."""
+    fits = times @ fit
     others = times.sum() - fits
     if not fits or not others:
         return float("nan")
-    return float((times[fit] @ score.ranks(times)[fit] - fits * (fits + 1) / 2) / (fits * others))
+    return float(((times * fit) @ ranks - fits * (fits + 1) / 2) / (fits * others))
 
 
-def mcc(fit: npt.NDArray[np.bool_], score: Ranked, times: Floats) -> float:
-    """Matthews's correlation of what is fit with scores that reach the median; 0 where it is not defined, as in
-    scikit-learn."""
-    named = score.reach(times, 0.5)
-    tp, fp = times[named & fit].sum(), times[named & ~fit].sum()
-    fn, tn = times[~named & fit].sum(), times[~named & ~fit].sum()
+def mcc(fit: Flags, named: Flags, times: Floats) -> float:
+    """Matthews's correlation of what is fit with what is named so; 0 where it is not defined, as in scikit-learn."""
+    tp, fp = times @ (named & fit), times @ (named & ~fit)
+    fn, tn = times @ (fit & ~named), times @ ~(fit | named)
     root = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
     return float((tp * tn - fp * fn) / root) if root > 0 else 0.0
-
-
-def top_recall(measured: Ranked, score: Ranked, times: Floats) -> float:
-    """The part of the best tenth by measurement that is in the best tenth by score."""
-    best = measured.reach(times, TOP)
-    return float(times[best & score.reach(times, TOP)].sum() / times[best].sum())
 
 
 @dataclass(frozen=True)
@@ -97,19 +86,24 @@ class Assay:
     """What was `measured` [N] of variants, and which of them are `fit` [N], where that is known."""
 
     measured: Ranked
-    fit: npt.NDArray[np.bool_] | None
+    fit: Flags | None
 
     @classmethod
     def of(cls, measured: Sequence[float] | Floats, fit: npt.ArrayLike | None) -> Assay:
         """`fit`: not 0 for a variant that is."""
         return cls(Ranked.of(measured), None if fit is None else np.asarray(fit) != 0)
 
-    def figures(self, score: Ranked, times: Floats) -> list[float]:
-        """All figures of a score in one resample, in the order of `names`."""
-        found = [spearman(self.measured, score, times)]
-        if self.fit is not None:
-            found += [auc(self.fit, score, times), mcc(self.fit, score, times)]
-        return [*found, top_recall(self.measured, score, times)]
+    def figures(self, scores: Sequence[Ranked], times: Floats) -> list[list[float]]:
+        """All figures of each score in one resample, in the order of `names`. Fit is taken for what reaches the median."""
+        measured, best = self.measured.ranks(times), self.measured.reach(times, TOP)
+        found = []
+        for score in scores:
+            ranks = score.ranks(times)
+            figures = [spearman(measured, ranks, times)]
+            if self.fit is not None:
+                figures += [auc(self.fit, ranks, times), mcc(self.fit, score.reach(times, 0.5), times)]
+            found.append([*figures, float(times @ (best & score.reach(times, TOP)) / (times @ best))])
+        return found
 
     @property
     def names(self) -> list[str]:
@@ -123,7 +117,7 @@ def variant_figures(assay: Assay, scores: Sequence[Ranked]) -> list[Mapping[str,
     resamples = Resamples(rows)
 
     def in_resample(times: Floats) -> list[list[float]]:
-        found = [assay.figures(score, times) for score in scores]
+        found = assay.figures(scores, times)
         return [*found, *([[one - other for one, other in zip(*found, strict=True)]] if len(found) == 2 else [])]
 
     values = in_resample(np.ones(rows))

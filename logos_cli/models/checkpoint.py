@@ -90,7 +90,13 @@ class Checkpoint:
         check_shapes(path, config, tensors)
         for name in ("tokenizer.json",):
             if not (path / name).is_file():
-                raise CheckpointError(f"{path}: {name} is missing; download it with the weights")
+                remedy = "download it with the weights"
+                if name == "tokenizer.json" and (path / "tokenizer.model").is_file():
+                    remedy = (
+                        "of tokenizer.model alone, SentencePiece's, transformers makes it: "
+                        "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
+                    )
+                raise CheckpointError(f"{path}: {name} is missing; {remedy}")
         return cls(path, config, tensors)
 
     def check_tied_head(self) -> None:

@@ -27,6 +27,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 CONTROL, USER_DEFINED = 3, 4  # types of added tokens
 UNUSED = 5  # type of a row of the embedding that no token belongs to
+BYTE = 6  # type of a token that is a byte, of a SentencePiece vocabulary
 TRIM_IDS = "logos.trim.ids"  # key of a trimmed vocabulary: each token's id in the whole one
 ENDS = "logos.tokenizer.ends"  # key: the ids at which a generation stops
 GUESSED = "names no pre-tokenizer (tokenizer.ggml.pre), so texts may be cut otherwise than in training; convert it again"

@@ -137,6 +137,11 @@ class Tokens:
         return self._named("pad_token")
 
     @cached_property
+    def unknown(self) -> int | None:
+        """The token that the files call unknown; None without any."""
+        return self._named("unk_token")
+
+    @cached_property
     def ends(self) -> frozenset[int]:
         """End tokens of generation_config.json, else config.json; the tokenizer's own, those of Llama and Qwen, and padding."""
         ids = {self.tokenizer.token_to_id(name) for name in (*END_NAMES, self.files.name("eos_token")) if name}
@@ -215,8 +220,22 @@ class Tokens:
         return [f"[PAD{i}]" if text is None else text for i, text in enumerate(found)]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Text of `tokens`, markers kept, ends left out."""
-        return str(self.tokenizer.decode([t for t in tokens if t not in self.ends], skip_special_tokens=False))
+        """Text of `tokens`, markers kept, ends left out. A blank that they begin with is kept, which SentencePiece's decoders
+        take for the one that they put before every text."""
+        kept = [t for t in tokens if t not in self.ends]
+        if self._letter is None:
+            return str(self.tokenizer.decode(kept, skip_special_tokens=False))
+        before = str(self.tokenizer.decode([self._letter]))
+        return str(self.tokenizer.decode([self._letter, *kept], skip_special_tokens=False)).removeprefix(before)
+
+    @cached_property
+    def _letter(self) -> int | None:
+        """A token that is a letter by itself, if what follows one is decoded otherwise than what stands first."""
+        blank = self.tokenizer.token_to_id("▁")
+        letter = self.tokenizer.token_to_id("a")
+        if blank is None or letter is None:
+            return None
+        return int(letter) if self.tokenizer.decode([blank, letter]) != f" {self.tokenizer.decode([letter])}" else None
 
 
 def byte_of() -> dict[str, int]:

@@ -231,11 +231,13 @@ def answer_record(pending: _Pending, generation: Generation, plan: GenerationPla
     if answer.valid and task.repeats and not plan.keep_identity and (why := task.repeats(base.question, answer.smiles)):
         answer = replace(answer, valid=False, reason=why)
     reaction = task.reaction(base.question, answer.smiles) if answer.valid else None
-    own = pending.site.own(answer.value) if pending.site and answer.valid and task.merges else None
+    marked = pending.site if answer.valid and task.merges else None
+    own = marked.own(answer.value) if marked else None
+    site = {**(base.site or {}), **marked.confidence(answer.value)} if marked else base.site
     return replace(
         base, sample=generation.sample, answer=answer.value, valid=answer.valid, error=answer.reason, text=generation.text,
         tokens=count, logprob=logprob, finish=generation.finish, reaction=reaction,
-        residues=own, smiles=answer.smiles,
+        residues=own, smiles=answer.smiles, site=site,
     )  # fmt: skip
 
 

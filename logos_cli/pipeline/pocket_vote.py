@@ -32,6 +32,7 @@ def merged(base: Record, records: Sequence[Record], prompt: Prompt, site: Site |
         base, sample=faithful[0].sample, answer=answer, valid=True, rank=1, count=len(faithful), frequency=frequency,
         samples=len(records), faithful=len(faithful), unfaithful=left_out or None,
         residues=site.own(answer) if site else None,
+        site={**(base.site or {}), **site.confidence(answer)} if site else base.site,
     )  # fmt: skip
 
 

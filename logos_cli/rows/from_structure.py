@@ -126,7 +126,8 @@ def with_plddt(found: Found, parsed: Parsed, reading: Reading) -> tuple[Found, t
     if reading.min_plddt is not None:
         below = [at for at in pocket if (value := plddt[at - 1]) is None or value < reading.min_plddt]
         pocket = tuple(at for at in pocket if at not in below)
-        shown = " ".join(f"{found.chain.numbers[at - 1]} ({plddt[at - 1]})" for at in below)
+        out = [(found.chain.numbers[at - 1], plddt[at - 1]) for at in below]
+        shown = " ".join(f"{number} ({'not told' if value is None else value})" for number, value in out)
         if below and not pocket:
             raise StructureError(f"no residue of the pocket has a pLDDT of {reading.min_plddt:g}: {shown[:200]}")
         notes += [f"below pLDDT {reading.min_plddt:g}, left out of the pocket: {shown}"] if below else []

@@ -59,6 +59,10 @@ class Site:
         """The structure's own numbers of residues counted from 1."""
         return [self.numbers[place - 1] for place in places]
 
+    def confidence(self, places: Iterable[int]) -> dict[str, Any]:
+        """What a record's site says of them besides: their pLDDT, if it is told."""
+        return {"plddt": [self.plddt[place - 1] for place in places]} if self.plddt else {}
+
 
 def protein_chains(structure: Any) -> list[Any]:
     """Chains of the first model with a polymer of amino acids. Raises StructureError if there is none."""

@@ -74,7 +74,7 @@ def predicted_mmcif(block: Any) -> Predicted | None:
     columns = ["metric_id", "label_asym_id", "label_seq_id", "metric_value"]
     table = {}
     for row in block.find("_ma_qa_metric_local.", columns):
-        if row[0] == number and row[2].isdigit():
+        if row[0] == number and row[2].isdecimal() and text(row[3]):
             try:
                 table[row.str(1), int(row[2])] = float(row[3])
             except ValueError:

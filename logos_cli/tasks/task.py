@@ -205,9 +205,7 @@ class Task:
         if prompt.pocket:
             site["pocket"] = list(prompt.pocket)
             if row.site:
-                site["residues"] = row.site.own(prompt.pocket)
-                if row.site.plddt:
-                    site["plddt"] = [row.site.plddt[place - 1] for place in prompt.pocket]
+                site |= {"residues": row.site.own(prompt.pocket), **row.site.confidence(prompt.pocket)}
         return replace(prompt, site=site or None)
 
     def parse(self, text: str, finish: str, prompt: Prompt = NOTHING) -> Answer:

@@ -148,9 +148,13 @@ def test_evaluate_reads_stdin_gzip_and_a_file_cut_short(logos: Callable[..., Run
     assert [one.code for one in found] == [0, 0, 0] and found[0].out == found[1].out == found[2].out != ""
 
 
-def test_scores_are_no_answers(logos: Callable[..., Run]) -> None:
-    scores = logos("score", "-", "-m", "nano", stdin="CCO\n").out
-    found = logos("evaluate", "-", stdin=scores)
+def test_scores_are_no_answers(logos: Callable[..., Run], tmp_path: Path) -> None:
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text(logos("score", "-", "-m", "nano", stdin="CCO\n").out)
+    found = logos("evaluate", scores)
+    assert (found.code, found.out) == (2, "") and found.err.count("\n") == 1
+    assert "scores of logos score, which a table of measured variants judges; give it with --truth" in found.err
+    found = logos("bench", "compare", scores, scores)
     assert (found.code, found.out) == (1, "") and found.err.count("\n") == 1
     assert "line 1: these are scores, of logos score, and not answers; give the JSONL or csv of logos generate" in found.err
 

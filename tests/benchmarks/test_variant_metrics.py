@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logos_cli.benchmarks.metrics.variant_metrics import Assay, Ranked, auc, mcc, spearman, top_recall, variant_figures
+from logos_cli.benchmarks.metrics.variant_metrics import Assay, Ranked, variant_figures
 
 NAMES = ("spearman", "auc", "mcc", "top_recall")
 # Few different values, so that most cases have ties.
@@ -64,7 +64,7 @@ def test_a_resample_is_the_variants_written_out(case: tuple[list[int], list[int]
             continue
         assay, ranked = Assay.of(measured, fit), Ranked.of(score)
         expected = plain(*(np.asarray(one)[drawn].tolist() for one in (measured, fit, score)))
-        assert assay.figures(ranked, times) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        assert assay.figures([ranked], times)[0] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
 def test_against_scipy() -> None:
@@ -73,11 +73,11 @@ def test_against_scipy() -> None:
     for decimals in (0, 1, 8):
         measured = rng.normal(size=700).round(decimals)
         score = (measured + rng.normal(size=700)).round(decimals)
-        ours = spearman(Ranked.of(measured), Ranked.of(score), np.ones(700))
-        assert ours == pytest.approx(stats.spearmanr(measured, score).statistic, abs=1e-12)
         fit = measured > 0.3
+        ours, area, *_ = Assay.of(measured, fit).figures([Ranked.of(score)], np.ones(700))[0]
+        assert ours == pytest.approx(stats.spearmanr(measured, score).statistic, abs=1e-12)
         u = stats.mannwhitneyu(score[fit], score[~fit]).statistic
-        assert auc(fit, Ranked.of(score), np.ones(700)) == pytest.approx(u / (fit.sum() * (~fit).sum()), abs=1e-12)
+        assert area == pytest.approx(u / (fit.sum() * (~fit).sum()), abs=1e-12)
 
 
 def test_figures_by_hand() -> None:
@@ -85,12 +85,11 @@ def test_figures_by_hand() -> None:
     measured = [float(one) for one in range(10)]
     score = [0.0, 1, 2, 9, 4, 3, 6, 7, 8, 5]
     fit = np.array([one >= 4 for one in measured])
-    once = np.ones(10)
-    assert auc(fit, Ranked.of(score), once) == pytest.approx(1 - 6 / 24)
+    _, area, matthews, recall = Assay.of(measured, fit).figures([Ranked.of(score)], np.ones(10))[0]
+    assert area == pytest.approx(1 - 6 / 24) and recall == 0.0
     # Named are the scores from 4.5 on: 9, 6, 7, 8, 5, of which four are fit.
-    assert mcc(fit, Ranked.of(score), once) == pytest.approx((4 * 3 - 1 * 2) / math.sqrt(5 * 6 * 4 * 5))
-    assert top_recall(Ranked.of(measured), Ranked.of(score), once) == 0.0
-    assert top_recall(Ranked.of(measured), Ranked.of(measured), once) == 1.0
+    assert matthews == pytest.approx((4 * 3 - 1 * 2) / math.sqrt(5 * 6 * 4 * 5))
+    assert Assay.of(measured, fit).figures([Ranked.of(measured)], np.ones(10))[0][3] == 1.0
 
 
 def test_intervals_over_variants() -> None:

@@ -40,6 +40,18 @@ def test_every_program(tmp_path: Path, style: Style) -> None:
     assert row.site and ("AlphaFold" in row.site.notes[0]) == (style.name == "alphafold3")
 
 
+def test_a_residue_whose_plddt_is_not_told(tmp_path: Path) -> None:
+    told = f"{plddt_of(POCKET[0]):.4f}"
+    line = next(one for one in model_cif(STYLES[1]).splitlines() if one.startswith(f"{POCKET[0]} 1 A ") and one.endswith(told))
+    text = model_cif(STYLES[1]).replace(line, line.replace(told, "?"))
+    row = row_of(tmp_path / "model.cif", text, "LIG1")
+    assert row.pocket == POCKET and row.site and row.site.plddt[POCKET[0] - 1] is None
+    sure = row_of(tmp_path / "model.cif", text, "LIG1", min_plddt=50.0)
+    assert sure.pocket == POCKET[1:] and sure.site and f"A:{POCKET[0]} (not told)" in " ".join(sure.site.notes)
+    broken = row_of(tmp_path / "model.cif", model_cif(STYLES[1]).replace(line, line.replace(told, "high")), "LIG1")
+    assert broken.error == "_ma_qa_metric_local: pLDDT 'high' is no number"
+
+
 def test_a_model_that_tells_no_plddt(tmp_path: Path) -> None:
     """Boltz before it wrote any: its B-factors are all 1."""
     text = model_cif(BOLTZ_BEFORE_PLDDT)
@@ -120,5 +132,9 @@ def test_in_a_record(tmp_path: Path, nano_int4: Path, logos_here: Callable[..., 
     assert "a predicted model (Chai-1 predicted structure), mean pLDDT 88." in found.err
     again = logos_here("score", "-", "-m", nano_int4, stdin=json.dumps(record))
     assert again.lines[0]["site"] == record["site"]
+    pockets = logos_here("generate", "pocket", path, "-m", nano_int4, "-n", "2", "--top", "1", "--consensus", "0.1")
+    (found_pocket,) = pockets.lines
+    if found_pocket["answer"]:
+        assert found_pocket["site"]["plddt"] == [pytest.approx(plddt_of(place), abs=0.01) for place in found_pocket["answer"]]
     needs = logos_here("generate", "pocket", path, "-m", nano_int4, "--min-plddt", "50")
     assert needs.code == 2 and "--pocket-from names; give that too" in needs.err

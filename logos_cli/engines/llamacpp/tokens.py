@@ -8,11 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from logos_cli.chemistry.grammar import MARKERS
 from logos_cli.errors import TokenizerError
-from logos_cli.models.gguf_header import CONTROL, ENDS, TEXT_RULES, UNUSED, GgufHeader
+from logos_cli.models.gguf_header import BYTE, CONTROL, ENDS, TEXT_RULES, UNUSED, GgufHeader
 
 # What Unicode calls White_Space, which `tokenizers` strips; Python's \s has four more.
 _SPACE = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
@@ -21,9 +22,14 @@ _SPACE = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
 class TextRules:
     """What `tokenizers` does to a text before it looks for pieces: spaces beside some added tokens go, the rest is NFC."""
 
-    def __init__(self, nfc: bool = False, lstrip: Iterable[str] = (), rstrip: Iterable[str] = (), whole: Iterable[str] = ()):
-        """`whole`: the added tokens that are found before any normalization."""
+    def __init__(
+        self, nfc: bool = False, lstrip: Iterable[str] = (), rstrip: Iterable[str] = (), whole: Iterable[str] = (),
+        metaspace: str = "",
+    ):  # fmt: skip
+        """`whole`: the added tokens that are found before any normalization. `metaspace`: of a SentencePiece vocabulary, which
+        parts of a text between those get a blank before them, the `first` or `always` each, unless they begin with one."""
         self.nfc, self.lstrip, self.rstrip, self.whole = nfc, tuple(lstrip), tuple(rstrip), tuple(whole)
+        self.metaspace = metaspace
         self._before = re.compile(f"{_SPACE}({_any_of(self.lstrip)})") if self.lstrip else None
         self._behind = re.compile(f"({_any_of(self.rstrip)}){_SPACE}") if self.rstrip else None
         self._whole = re.compile(f"({_any_of(self.whole)})") if self.whole else None
@@ -38,20 +44,31 @@ class TextRules:
 
     def key(self) -> str:
         """Empty if nothing is done."""
-        if not (self.nfc or self.lstrip or self.rstrip):
+        if not (self.nfc or self.lstrip or self.rstrip or self.metaspace):
             return ""
-        return json.dumps(
-            {"nfc": self.nfc, "lstrip": self.lstrip, "rstrip": self.rstrip, "whole": self.whole if self.nfc else ()}
-        )
+        whole = self.whole if self.nfc or self.metaspace else ()
+        more = {"metaspace": self.metaspace} if self.metaspace else {}
+        return json.dumps({"nfc": self.nfc, "lstrip": self.lstrip, "rstrip": self.rstrip, "whole": whole, **more})
+
+    def parts(self, text: str) -> list[str]:
+        """A text parted at the `whole` tokens, which are every second one."""
+        return self._whole.split(text) if self._whole else [text]
 
     def __call__(self, text: str) -> str:
         for pattern in (self._before, self._behind):
             if pattern is not None:
                 text = pattern.sub(r"\1", text)
         if self.nfc and not text.isascii():
-            parts = self._whole.split(text) if self._whole else [text]
-            text = "".join(part if i % 2 else unicodedata.normalize("NFC", part) for i, part in enumerate(parts))
+            text = "".join(part if i % 2 else unicodedata.normalize("NFC", part) for i, part in enumerate(self.parts(text)))
         return text
+
+
+def is_text(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _any_of(names: Iterable[str]) -> str:
@@ -69,7 +86,21 @@ class LlamaTokens:
         self._pieces: dict[int, bytes] = {}
 
     def _plain(self, text: str) -> tuple[int, ...]:
-        raw = self.rules(text).encode("utf-8")
+        text = self.rules(text)
+        if not self.rules.metaspace:
+            return self._tokenized(text)
+        found: list[int] = []
+        for at, part in enumerate(self.rules.parts(text)):
+            blank = at == 0 or self.rules.metaspace == "always"
+            if at % 2 or not part or (blank and part[0] not in " ▁"):
+                found += self._tokenized(part)  # llama.cpp puts a blank before it
+            else:
+                # No piece holds a line end, so that what stands behind one is tokenized as if it stood alone, without a blank.
+                found += self._tokenized(f"\n{part}")[len(self._tokenized("\n")) :]
+        return tuple(found)
+
+    def _tokenized(self, text: str) -> tuple[int, ...]:
+        raw = text.encode("utf-8")
         buffer = (ctypes.c_int32 * (len(raw) + 2))()
         count = self.binding.llama_tokenize(self.vocab, raw, len(raw), buffer, len(buffer), False, True)
         if count < 0:
@@ -130,8 +161,17 @@ class LlamaTokens:
         return tuple(i for i, kind in enumerate(self._types) if kind == UNUSED and i not in self.ends)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Text of `tokens`, markers kept, ends left out."""
-        return b"".join(self._piece(token) for token in tokens if token not in self.ends).decode("utf-8", "replace")
+        """Text of `tokens`, markers kept, ends left out. Byte tokens that make no text are a � each, as in `tokenizers`."""
+        found = b""
+        for bytewise, run in groupby((one for one in tokens if one not in self.ends), self._bytes.__contains__):
+            raw = b"".join(map(self._piece, run))
+            found += "�".encode() * len(raw) if bytewise and not is_text(raw) else raw
+        return found.decode("utf-8", "replace")
+
+    @cached_property
+    def _bytes(self) -> frozenset[int]:
+        """Tokens of a SentencePiece vocabulary that are a byte each."""
+        return frozenset(i for i, kind in enumerate(self._types) if kind == BYTE)
 
     def _piece(self, token: int) -> bytes:
         if token not in self._pieces:
