@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from logos_cli.errors import EngineError, LogosError, MissingDependency, UsageError
 
 LOCAL = "local"
+KNOCK = 10.0  # seconds for a cluster's port to open; Ray itself tries for minutes
 
 
 def connected(address: str) -> Any:
@@ -23,6 +25,7 @@ def connected(address: str) -> Any:
         import ray
     except ImportError:
         raise MissingDependency("--ray needs Ray: pip install 'logos-cli[ray]'") from None
+    check_port(address)
     if address == LOCAL:
         os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by Ray's default: behind all else on the user's own machine
     local = {"include_dashboard": False} if address == LOCAL else {}
@@ -30,9 +33,23 @@ def connected(address: str) -> Any:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            remedy = "run on one of its nodes (ray start --address=…) with --ray auto, or --ray local"
-            raise EngineError(f"--ray {address}: no Ray cluster answers ({one_line(error)}); {remedy}") from error
+            raise no_answer(address, error) from error
     return ray
+
+
+def check_port(address: str) -> None:
+    """Raises EngineError for a HOST:PORT where nothing listens."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK).close()
+        except (OSError, OverflowError) as error:  # the second for a port beyond 65535
+            raise no_answer(address, error) from error
+
+
+def no_answer(address: str, error: Exception) -> EngineError:
+    remedy = "run on one of its nodes (ray start --address=…) with --ray auto, or --ray local"
+    return EngineError(f"--ray {address}: no Ray cluster answers ({one_line(error)}); {remedy}")
 
 
 @contextmanager

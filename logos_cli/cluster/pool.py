@@ -19,7 +19,7 @@ from logos_cli.rows.row import Row
 
 DEPTH = 4  # blocks that a worker has at once: while one is answered, the next ones fill the slots that fall free
 LOSSES = 3  # workers in a row that may die before one of them is ready
-PATIENCE = 10.0  # seconds without a worker before it is said that none is there
+PATIENCE = 30.0  # seconds without a worker before it is said that none is there
 
 
 @dataclass
@@ -149,7 +149,8 @@ class Pool:
         if alone and not found and not self.waited:
             self.waited, free = True, self.ray.available_resources()
             takes = f"each takes {self.share.cpus} CPUs and {self.share.gpus} GPUs"
-            self.note(f"waiting for a worker: {takes}, and {free.get('CPU', 0):g} and {free.get('GPU', 0):g} are free now")
+            besides = f"{free.get('CPU', 0):g} and {free.get('GPU', 0):g} are free besides those that start now"
+            self.note(f"no worker is ready after {PATIENCE:.0f} s: {takes}, {besides}; see ray status")
         return list(found)
 
     def _ready(self, worker: Handle, opened: Opened) -> None:
