@@ -63,11 +63,12 @@ class Mutations:
     sequences: tuple[str, ...] | None = None
 
     @classmethod
-    def parse(cls, spec: str, scheme: str = "imgt") -> Mutations:
-        """From `A23V,K45R`, `23,45-50`, any mix of them, or a file of them (see `listed`). What is no substitution, or on its
-        line of a file cannot be read, becomes a variant with an error. Raises UsageError, InputError."""
+    def parse(cls, spec: str, scheme: str = "imgt", files: bool = True) -> Mutations:
+        """From `A23V,K45R`, `23,45-50`, any mix of them, or, where `files` may be read, a file of them (see `listed`). What is
+        no substitution, or on its line of a file cannot be read, becomes a variant with an error. Raises UsageError and
+        InputError."""
         # Not pathlib's, which raises for a list that is longer than a file's name may be.
-        file = isfile(spec)
+        file = files and isfile(spec)
         found = listed(spec) if file else ListedNames(tuple(spec.split(",")))
         items: list[str] = []
         readable = 0
@@ -84,7 +85,8 @@ class Mutations:
             elif name or file or other_change(part):
                 items.append(name or part or NAMELESS)
             else:
-                refuse_missing(spec)
+                if files:
+                    refuse_missing(spec)
                 raise UsageError(f"--mutants {shortened(part)}: give mutations as A23V, A23V+K45R, or places as 23 or 45-50")
         if file and items and not readable:
             raise UsageError(f"--mutants {spec}: no mutation such as A23V in it, but {shortened(items[0], 30)!r}")

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import signal
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from logos_cli.errors import MissingDependency, UsageError
 from logos_cli.terminal import options
 
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
 INSTALL = "run: pip install 'logos-cli[{extra}]'"
+
+
+class Mcp(StrEnum):
+    """Where agents ask."""
+
+    STDIO = "stdio"
+    HTTP = "http"
 
 
 def serve(
@@ -37,11 +51,15 @@ def serve(
     max_body: Annotated[int, typer.Option("--max-body", min=1, help="MB of one request.")] = 8,
     queue: Annotated[int, typer.Option("--queue", min=1, max=4096, help="Requests at once; beyond them 429.")] = 256,
     drain: Annotated[int, typer.Option("--drain", min=0, help="Seconds for what was begun, after SIGTERM or Ctrl-C.")] = 30,
+    mcp: Annotated[
+        Mcp | None,
+        typer.Option("--mcp", help="Tools for agents: on stdin and stdout only, or at /mcp as well.", show_default=False),
+    ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Answer requests over HTTP.
 
-    OpenAI's completions, LOGOS's tasks with the options of generate, a planner's expansions.
+    OpenAI's completions, LOGOS's tasks with the options of generate, a planner's expansions, tools for agents.
 
     \b
     Example: logos serve logos-1b-int4.gguf --port 8000
@@ -51,6 +69,8 @@ def serve(
     from logos_cli.terminal.model_word import open_model
 
     settings = EngineSettings(device, threads, batch, note)
+    if mcp:
+        need("mcp", "mcp")  # brings what the server needs
     need("starlette", "serve")
     need("uvicorn", "serve")
     from logos_cli.serving.app import application
@@ -66,19 +86,38 @@ def serve(
     local = is_loopback(host)
     if not local and api_key is None:
         raise UsageError(f"--host {host} lets other machines in; give --api-key or $LOGOS_API_KEY, or listen on 127.0.0.1")
-    with listening(host, port) as found:
+    limits = Limits(max_body * 1_000_000, max_rows, max_tokens, queue)
+
+    @contextmanager
+    def opened() -> Iterator[State]:
         shared = SharedEngine(open_model(model, settings), max_tokens)
         try:
             warm_up(shared)
-            state = State(shared, Limits(max_body * 1_000_000, max_rows, shared.most_tokens, queue))
-            app = application(state, api_key, local)
-
-            def ready() -> None:
-                note(f"{shared.info.model} answers at {address(found)}; Ctrl-C ends it")
-
-            stopped_by = answer(app, found, drain, ready, state.cut, debug)
+            yield State(shared, replace(limits, tokens=shared.most_tokens))
         finally:
             shared.close()
+
+    if mcp is Mcp.STDIO:
+        from logos_cli.serving.agent.mcp_server import McpServer
+
+        with opened() as state:
+            note(f"{state.shared.info.model} answers on stdin and stdout; their end, or Ctrl-C, ends it")
+            McpServer(state).over_stdio()
+        return
+    with listening(host, port) as found, opened() as state:
+        more: list[BaseRoute] = []
+        open_with = None
+        if mcp:
+            from logos_cli.serving.agent.mcp_server import McpServer
+
+            route, open_with = McpServer(state).over_http()
+            more.append(route)
+        app = application(state, api_key, local, more, open_with)
+
+        def ready() -> None:
+            note(f"{state.shared.info.model} answers at {address(found)}; Ctrl-C ends it")
+
+        stopped_by = answer(app, found, drain, ready, state.cut, debug)
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from logos_cli.serving.routes import completions, retrosynthesis, tasks
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+Opening = Callable[[], AbstractAsyncContextManager[None]]
 OPEN = ("/health",)  # what whoever watches the server asks without a key
 
 
@@ -43,8 +45,10 @@ class Door:
         await self.app(scope, receive, send)
 
 
-def application(state: State, key: str | None, local: bool) -> ASGIApp:
-    """The whole server but its sockets."""
+def application(
+    state: State, key: str | None, local: bool, more: Sequence[BaseRoute] = (), open_with: Opening | None = None
+) -> ASGIApp:
+    """The whole server but its sockets; `open_with` is entered while the routes of `more` are answered."""
     slow: dict[str, Handler] = {
         "/v1/completions": completions,
         "/v1/tasks/{task}": tasks,
@@ -53,7 +57,8 @@ def application(state: State, key: str | None, local: bool) -> ASGIApp:
     quick: dict[str, Callable[[State], Response]] = {"/v1/models": models, "/health": health, "/metrics": metrics}
     routes: list[BaseRoute] = [Route(path, Endpoint(state, path, one), methods=["POST"]) for path, one in slow.items()]
     routes += [Route(path, at_once(state, one), methods=["GET"]) for path, one in quick.items()]
-    return Door(Starlette(routes=routes, exception_handlers={HTTPException: nowhere}), key, local)
+    lifespan = (lambda _: open_with()) if open_with else None
+    return Door(Starlette(routes=[*routes, *more], exception_handlers={HTTPException: nowhere}, lifespan=lifespan), key, local)
 
 
 def at_once(state: State, answer: Callable[[State], Response]) -> Callable[[Request], Awaitable[Response]]:

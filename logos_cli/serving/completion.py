@@ -52,12 +52,15 @@ class Answer:
     likeliest: list[Sequence[tuple[int, float]]] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)  # characters before each token, as far as they were asked for
 
-    def logprobs(self, start: int, stop: int, decode: Decode, tops: bool) -> dict[str, Any]:
-        """Of the tokens whose text begins at characters `start` to `stop`, as OpenAI lists them."""
+    def logprobs(self, start: int, stop: int, decode: Decode, tops: bool, ended: bool = False) -> dict[str, Any]:
+        """Of the tokens whose text begins at characters `start` to `stop`, as OpenAI lists them; the end token has no text, and
+        is listed where it `ended` the answer."""
         for place in range(len(self.offsets), len(self.tokens)):
             self.offsets.append(len(decode(self.tokens[:place])))
         places = range(bisect_left(self.offsets, start), bisect_left(self.offsets, stop))
         told = [place for place in places if decode([self.tokens[place]])]
+        if ended and self.tokens and not decode(self.tokens[-1:]):
+            told.append(len(self.tokens) - 1)
         return {
             "tokens": [decode([self.tokens[place]]) for place in told],
             "token_logprobs": [self.values[place] for place in told],
@@ -110,14 +113,17 @@ class Writing:
         """One of a completion's `choices`, from character `start` on; it is told once."""
         answer = self.answers.pop((found.row, found.sample), Answer())
         text = self.stops.cut(found.text)
-        return self.told(found.row, found.sample, text, answer, start, found.finish)
+        ended = found.finish == "stop" and text == found.text
+        return self.told(found.row, found.sample, text, answer, start, found.finish, ended)
 
-    def told(self, row: int, sample: int, text: str, answer: Answer, start: int, finish: str | None) -> dict[str, Any]:
+    def told(
+        self, row: int, sample: int, text: str, answer: Answer, start: int, finish: str | None, ended: bool = False
+    ) -> dict[str, Any]:  # fmt: skip
         asked = self.call.logprobs
         return {
             "index": row * self.call.samples + sample,
             "text": text[start:],
-            "logprobs": None if asked is None else answer.logprobs(start, len(text), self.decode, asked > 0),
+            "logprobs": None if asked is None else answer.logprobs(start, len(text), self.decode, asked > 0, ended),
             "finish_reason": finish,
         }
 

@@ -66,7 +66,12 @@ def call_of_json(name: str, body: bytes, shared: SharedEngine, limits: Limits) -
     given = json_object(body)
     rows = checked(given, "rows", "a list")
     options = TaskOptions.of({key: value for key, value in given.items() if key != "rows"})
-    task, reading = asked_task(task_called(name), options, rows is not None)
+    return call_of_rows(task_called(name), rows, options, shared, limits)
+
+
+def call_of_rows(task: Task, rows: list[Any] | None, options: TaskOptions, shared: SharedEngine, limits: Limits) -> TaskCall:
+    """A call whose rows are values of JSON; None for a task that needs none."""
+    task, reading = asked_task(task, options, rows is not None)
     if rows is None:
         if task.needs_input:
             raise ApiError(400, f"{task.name} needs rows: a list of texts, of lists of SMILES, or of objects", "rows")

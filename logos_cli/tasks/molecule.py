@@ -7,7 +7,7 @@ from logos_cli.chemistry.smiles import MAX_SMILES, canonical, shortened
 from logos_cli.chemistry.smiles_text import begins_a_smiles, bracket_atoms_valid
 from logos_cli.tasks.answer_kinds import MOLECULE
 from logos_cli.tasks.molecules import END, MARKERS, START, read_molecule
-from logos_cli.tasks.task import Example, Input, Prompt, Style, Task
+from logos_cli.tasks.task import Example, Input, Prompt, Style, Task, Tool
 
 
 def build(row: Input, style: Style) -> Prompt:
@@ -35,9 +35,13 @@ def example(row: Input, style: Style) -> Example | None:
     return Example(Prompt(START, ""), usable(value or "", style.as_written) + END)
 
 
+TOOL = Tool(
+    "generate_molecules", "Write new molecules as SMILES, or molecules whose SMILES begins as asked.",
+    "beginning", "how the SMILES begins; leave it out for molecules of any kind",
+)  # fmt: skip
 TASK = Task(
     name="molecule", modality="molecule", takes="nothing: samples new molecules; or the beginning of a SMILES",
     gives="a SMILES, canonical", form=START, stops=(END,), needs=MARKERS, needs_input=False, answers=MOLECULE, build=build,
     read=read_molecule, example_of=example, whole=True, spells=("answer",), invents=True,
-    unpublished="no molecule script is published",
+    unpublished="no molecule script is published", tool=TOOL,
 )  # fmt: skip

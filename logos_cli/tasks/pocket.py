@@ -11,7 +11,7 @@ from logos_cli.chemistry.grammar import RowError, pocket_places, protein, read_m
 from logos_cli.chemistry.smiles import shortened
 from logos_cli.tasks.answer_kinds import RESIDUES
 from logos_cli.tasks.proteins import END, MARKERS, POCKET_MARKERS, START, WHOLE, marked_in, reads_back, sequence_of
-from logos_cli.tasks.task import Answer, Example, Input, Prompt, Style, Task, body_of, invalid
+from logos_cli.tasks.task import Answer, Example, Input, Prompt, Style, Task, Tool, body_of, invalid
 
 _TEXT = re.compile(rf"{WHOLE}(?:<Search>(?:<ProteinS>(?:(.+?)(?:<ProteinE>)?)?)?)?")
 _USUAL_STEP = 8  # every eighth residue in pocket markers: about what pockets have
@@ -64,9 +64,13 @@ def difference(written: str, wanted: str) -> str:
     return f"{len(written)} residues, not {len(wanted)}"
 
 
+TOOL = Tool(
+    "find_pocket", "Predict which residues of a protein bind a ligand: their places in the sequence, counted from 1.",
+    "sequence", "the protein, one letter for each residue",
+)  # fmt: skip
 TASK = Task(
     name="pocket", modality="pocket", takes="a protein: FASTA, PDB, mmCIF, a sequence column",
     gives="binding residues, counted from 1", form="<ProteinS>AA<ProteinE><Search><ProteinS>",
     needs=(*MARKERS, *POCKET_MARKERS, "<Search>"), answers=RESIDUES, build=build, read=read, example_of=example,
-    wants="sequence",
+    wants="sequence", tool=TOOL,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from logos_cli.tasks.molecules import (
     reaction_example,
     smiles_answer,
 )
-from logos_cli.tasks.task import Answer, Example, Input, Prompt, Style, Task, invalid
+from logos_cli.tasks.task import Answer, Example, Input, Prompt, Style, Task, Tool, invalid
 
 END = "<React>"
 
@@ -55,10 +55,14 @@ def repeats(question: str, answer: str) -> str | None:
     return "the product is among the reactants" if contains(question, answer) else None
 
 
+TOOL = Tool(
+    "predict_product", "Predict what reactants give: SMILES of products, ranked by how many samples agree.",
+    "reactants", "SMILES of the reactants, joined by dots",
+)  # fmt: skip
 TASK = Task(
     name="react", modality="reaction", takes="reactants joined by dots or as a JSON list, or a reaction SMILES",
     gives="the product's SMILES, canonical", form="<MoleculeS>r1<MoleculeE><MoleculeS>r2<MoleculeE><React>",
     needs=(*MARKERS, END), answers=answer_kinds.MOLECULE, build=build, read=read, example_of=example, side="reactants",
     spells=("question", "answer"), truth_keys=("product", "products", *PUBLISHED_KEYS, *REACTION_KEYS, *SMILES_KEYS),
-    repeats=repeats,
+    repeats=repeats, tool=TOOL,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from logos_cli.chemistry.grammar import MOLECULE, MOLECULES, RowError, reaction_
 from logos_cli.chemistry.smiles import canonical, shortened
 from logos_cli.tasks.answer_kinds import PUBLISHED_KEYS, REACTANTS, REACTION_KEYS, SMILES_KEYS
 from logos_cli.tasks.molecules import MARKERS, contains, pairs_prompt, published_molecules, reaction_example
-from logos_cli.tasks.task import Answer, Example, Input, Prompt, Style, Task, invalid
+from logos_cli.tasks.task import Answer, Example, Input, Prompt, Style, Task, Tool, invalid
 
 END = "<ReverseReact>"
 
@@ -49,9 +49,14 @@ def repeats(question: str, answer: str) -> str | None:
     return "the reactants contain the product" if contains(answer, question) else None
 
 
+TOOL = Tool(
+    "predict_reactants",
+    "Predict the reactants from which a molecule can be made in one step: sets of SMILES, ranked by how many samples agree.",
+    "product", "the molecule to make, as SMILES",
+)  # fmt: skip
 TASK = Task(
     name="retro", modality="reaction", takes="a product SMILES, or a reaction SMILES (its product)",
     gives="a list of reactant SMILES, canonical", form="<MoleculeS>P<MoleculeE><ReverseReact>", needs=(*MARKERS, END),
     answers=REACTANTS, build=build, read=read, example_of=example, side="product", spells=("question", "answer"),
-    truth_keys=("reactants", *PUBLISHED_KEYS, *REACTION_KEYS, *SMILES_KEYS), repeats=repeats, back="react",
+    truth_keys=("reactants", *PUBLISHED_KEYS, *REACTION_KEYS, *SMILES_KEYS), repeats=repeats, back="react", tool=TOOL,
 )  # fmt: skip

@@ -97,6 +97,17 @@ NOTHING = Prompt("", "")
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A task as an agent calls it: the `name` and what it is `about` are what the agent chooses by; `asks` is the argument that
+    holds a row, `takes` says what of."""
+
+    name: str
+    about: str
+    asks: str
+    takes: str
+
+
+@dataclass(frozen=True)
 class Example:
     """A question with its right answer as grammar text: what follows the prompt, None where the row does not say it."""
 
@@ -129,7 +140,7 @@ class Task:
     protein, the first of which is usual. `repeats` says of a question and a valid answer, both SMILES, why the answer is
     the question over again, or None. `back` names the task that leads from an answer to its question. `invents`: answers are
     made up, so that new and known can be told apart. `near_counts`: the right answer is one of many, so being like it counts.
-    `numbered`: its residues have numbers in the schemes for antibodies.
+    `numbered`: its residues have numbers in the schemes for antibodies. `tool`: agents are offered it.
     """
 
     name: str
@@ -155,6 +166,7 @@ class Task:
     invents: bool = False
     near_counts: bool = False
     numbered: bool = False
+    tool: Tool | None = None
     sampling: Sampling = PUBLISHED
     sampling_source: str = README_SOURCE
     unpublished: str = ""

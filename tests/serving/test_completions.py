@@ -79,6 +79,23 @@ def test_logprobs_are_the_models(client: openai.OpenAI, model: str, server: Serv
         assert max(tops.values()) >= value
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_end_token_is_told_without_a_text(client: openai.OpenAI, model: str, server: Served, stream: bool) -> None:
+    prompt = "<MoleculeS>CC(=O)Nc1ccc(O)cc1<MoleculeE><ReverseReact>"
+    options: dict[str, Any] = {"model": model, "prompt": prompt, "temperature": 0, "max_tokens": 100, "logprobs": 1}
+    found: Any = client.completions.create(stream=stream, **options)
+    choices = [choice for chunk in (found if stream else [found]) for choice in chunk.choices]
+    values = [value for choice in choices if choice.logprobs for value in choice.logprobs.token_logprobs or ()]
+    text = "".join(choice.text for choice in choices)
+    last = choices[-1].logprobs
+    assert choices[-1].finish_reason == "stop" and last and last.tokens and last.tokens[-1] == ""
+    assert (last.text_offset or [0])[-1] == len(text)
+    engine: Any = server.state.shared.engine
+    ids = (*engine.encode(text)[len(engine.encode("")) :], engine.end)
+    expected = server.state.shared.do(lambda: engine.score(engine.encode(prompt), ids)).tolist()
+    assert values == pytest.approx(expected, abs=0.05), "decoding and prefill use different kernels at int4"
+
+
 def test_without_top_logprobs(client: openai.OpenAI, model: str) -> None:
     (choice,) = client.completions.create(model=model, prompt="<MoleculeS>", seed=3, max_tokens=5, logprobs=0).choices
     assert choice.logprobs and len(choice.logprobs.token_logprobs or ()) == 5 and choice.logprobs.top_logprobs is None

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import signal
 import socket
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import Run
-from processes import running, wait_until
-
-
-@contextmanager
-def serving(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The command, listening, and its port."""
-    with running("serve", *options, "--port", "0", "--threads", "1", stderr=subprocess.PIPE) as child:
-        assert child.stderr
-        line = child.stderr.readline()
-        found = re.search(r"answers at http://127\.0\.0\.1:(\d+)", line)
-        assert found, line + child.stderr.read()
-        yield child, int(found[1])
+from processes import wait_until
+from served_command import serving
 
 
 def ask(port: int, body: Any) -> tuple[int, bytes]:

@@ -69,12 +69,21 @@ class Served:
 
 
 @contextmanager
-def served(path: Path, key: str | None = None, batch: int | None = None, **limits: int) -> Iterator[Served]:
+def served(
+    path: Path, key: str | None = None, batch: int | None = None, agents: bool = False, **limits: int
+) -> Iterator[Served]:
+    """A server of a model file; `agents`: with the tools at /mcp."""
     shared = SharedEngine(open_engine(path, EngineSettings("cpu", 1, batch)), limits.get("tokens", 200))
     try:
         state = State(shared, Limits(**{"tokens": 200} | limits))
         with listening("127.0.0.1", 0) as found:
-            config = uvicorn.Config(application(state, key, True), log_level="critical", ws="none", server_header=False)
+            app = application(state, key, True)
+            if agents:
+                from logos_cli.serving.agent.mcp_server import McpServer
+
+                route, open_with = McpServer(state).over_http()
+                app = application(state, key, True, [route], open_with)
+            config = uvicorn.Config(app, log_level="critical", ws="none", server_header=False)
             started = threading.Event()
             server = Server(config, 30, started.set, state.cut)
             thread = threading.Thread(target=lambda: server.run(sockets=[found]), daemon=True)

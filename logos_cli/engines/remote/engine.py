@@ -135,7 +135,7 @@ class RemoteEngine:
             refused = Generation(request.row, 0, "", (), 0.0, "error", request.asker, error.said)
             return [replace(refused, sample=sample) for sample in request.samples]
         wanted = set(request.samples)
-        return [self._generation(request, first + i, one, stops) for i, one in enumerate(found) if first + i in wanted]
+        return [self._generation(request, first + i, one) for i, one in enumerate(found) if first + i in wanted]
 
     def _asked(self, prompt: str, sampling: Sampling, count: int, seed: int, stops: tuple[str, ...]) -> list[Choice]:
         """`count` choices; one by one, with the seeds that servers derive, where the server does not take so many."""
@@ -177,9 +177,9 @@ class RemoteEngine:
             self.settings.note(f"{self.address.host} takes no top_k and no repetition penalty; it is asked without them")
         return True
 
-    def _generation(self, request: Request, sample: int, one: Choice, stops: tuple[str, ...]) -> Generation:
+    def _generation(self, request: Request, sample: int, one: Choice) -> Generation:
         tokens = tuple([-1 if token.id is None else token.id for token in one.tokens or ()])
-        logprob = one.logprob if self.server.tells_all(bool(stops) and one.text.endswith(stops)) else None
+        logprob = one.logprob if self.server.known else None
         told = {"tokens": one.tokens, "logprob": logprob}
         unknown = frozenset(name for name, value in told.items() if value is None)
         return Generation(request.row, sample, one.text, tokens, logprob or 0.0, one.finish, request.asker, unknown=unknown)

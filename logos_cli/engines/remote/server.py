@@ -34,10 +34,6 @@ class Server:
         """Whether its log-probabilities are known to be natural, and of raw logits."""
         return self.kind in _NAMES
 
-    def tells_all(self, at_marker: bool) -> bool:
-        """Whether they are those of all tokens of an answer: logos serve leaves out the end token, where no marker ends it."""
-        return self.known and (at_marker or self.kind != "logos")
-
     def fingerprint(self, base: str) -> str:
         """The one that logos serve tells; else of address, name and what the server says: its weights are not seen."""
         if isinstance(told := self.stated.get("fingerprint"), str):
@@ -50,7 +46,6 @@ class Server:
         if self.kind == "logos":
             return (
                 "seeds are asked for question by question: other texts than the same model gives as a file",
-                "log-probabilities are null for answers that the end token ends, which logos serve does not list",
                 only_files,
             )
         return (
