@@ -13,7 +13,7 @@ CMAKE_ARGS ?= '-DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/llama-cpp.cmake' \
 # pip compiles llama-cpp-python only where it finds no wheel: in its cache, $$PIP_FIND_LINKS or an index.
 INSTALL := env CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --verbose --progress-bar off --editable
 
-.PHONY: demo test check fuzz soak docs format clean
+.PHONY: demo test check fuzz load soak docs format clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -53,6 +53,11 @@ fuzz: $(TOOLS)
 	$(BIN)/python tests/stress/fuzz_rows.py --count 2000
 	$(BIN)/python tests/stress/fuzz_structures.py --count 2000
 	$(BIN)/python tests/stress/fuzz.py --count 2000
+	$(BIN)/python tests/stress/fuzz_server.py --count 1000
+
+# 64 clients of a server for a minute, beside what generate does.
+load: $(TOOLS)
+	$(BIN)/python tests/stress/load.py --clients 64 --seconds 60
 
 # 200,000 rows in flat memory, then 40 kills with --resume; about half an hour.
 soak: $(TOOLS)

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import fuzz_rows
+import fuzz_server
 import fuzz_structures
 import pytest
 from processes import PATIENCE
+from served import served
 
 FUZZ = Path(__file__).parent / "fuzz.py"
 
@@ -35,3 +37,10 @@ def test_damage_to_structures(tmp_path: Path) -> None:
     assert sum(done.values()) == 100 and not complaints, "\n\n".join(complaints)[:5000]
     _, found = fuzz_structures.fuzz(range(864, 865), 0, tmp_path)
     assert not found, "a letter of several bytes among an atom's columns"
+
+
+def test_damage_to_requests(nano_int4: Path) -> None:
+    with served(nano_int4, tokens=fuzz_server.MOST) as server:
+        done, complaints = fuzz_server.fuzz(range(100_000, 100_100), 0, server)
+    assert sum(done.values()) == 100 and not complaints, "\n\n".join(complaints)[:5000]
+    assert {end.rpartition(" ")[2] for end in done} >= {"200", "400"}, "some are answered, some refused"
