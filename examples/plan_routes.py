@@ -39,7 +39,7 @@ with LogosBackward(model, width=16, settings={"max_tokens": 200}, use_cache=True
         search.reset()
         graph, _ = search.run_from_mol(Molecule(smiles))
         route = next(iter_routes_time_order(graph, max_routes=1), ())
-        steps = sorted((node for node in route if isinstance(node, AndNode)), key=lambda node: node.depth)
-        print(f"{name}: {len(steps) or 'no'} steps, {backward.num_calls()} molecules asked")
+        steps = sorted((node for node in route if isinstance(node, AndNode)), key=lambda node: (node.depth, str(node.reaction)))
+        print(f"{name}: {len(steps) or 'no'} steps")
         for step in steps:
             print(f"  {step.reaction.metadata['probability']:.3f}  {step.reaction}")
