@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,41 @@ import pytest
 
 from logos_cli.convert.gguf_vocab import read_vocab
 from logos_cli.convert.nano_model import nano_checkpoint
+from logos_cli.convert.onnx_target import convert_onnx
 from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.engines.engine import NO_NUMBERS, Generation, Request
 from logos_cli.engines.sampling import Sampling
 from logos_cli.models.checkpoint import Checkpoint
-from logos_cli.models.gguf_header import read_header
 
 BAD = "#N"
 SMILES = ("CC(=O)Nc1ccc(O)cc1CCCCCC#N", "CCO", "CCN", "CC#N", "C", "COC", "CCS", "CC#N", "CC(C)C", "CCC", "CO", "CF", "CN")
 SAMPLING = Sampling(temperature=1, top_k=0, top_p=0.9, max_tokens=24)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(scope="module", params=["gguf", "onnx"])
+def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(nano in f32, whose attention is the plain one; the same with a NaN in one token's embedding)."""
     folder = tmp_path_factory.mktemp("nan")
     checkpoint = Checkpoint.open(nano_checkpoint())
-    to_gguf(checkpoint, read_vocab(checkpoint), folder / "healthy.gguf", "f32", lambda _: None)
-    header = read_header(folder / "healthy.gguf")
-    table = next(tensor for tensor in header.tensors if tensor.name == "token_embd.weight")
-    raw = bytearray((folder / "healthy.gguf").read_bytes())
-    width = table.nbytes // table.shape[1]
-    at = header.data_start + table.offset + read_vocab(checkpoint).texts.index(BAD) * width
+    if request.param == "gguf":
+        healthy = folder / "healthy.gguf"
+        to_gguf(checkpoint, read_vocab(checkpoint), healthy, "f32", lambda _: None)
+        damaged = Path(shutil.copy(healthy, folder / "nan.gguf"))
+        weights = damaged
+    else:
+        healthy = folder / "healthy"
+        convert_onnx(checkpoint, "f32", False, healthy, None)
+        damaged = Path(shutil.copytree(healthy, folder / "nan"))
+        weights = damaged / "model.onnx.data"
+    raw = bytearray(weights.read_bytes())
+    number = read_vocab(checkpoint).texts.index(BAD)
+    row = checkpoint.tensors["model.embed_tokens.weight"].rows(number, number + 1)
+    wide = (np.frombuffer(row, np.uint16).astype("<u4") << 16).tobytes()
+    assert raw.count(wide) == 1
+    at = raw.index(wide)
     raw[at : at + 4] = np.float32(np.nan).tobytes()
-    (folder / "nan.gguf").write_bytes(raw)
-    return folder / "healthy.gguf", folder / "nan.gguf"
+    weights.write_bytes(raw)
+    return healthy, damaged
 
 
 def prompts(engine: Any) -> list[tuple[int, ...]]:
