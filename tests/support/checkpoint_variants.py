@@ -258,6 +258,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "transformers 4 begins a prompt with nothing, transformers 5 with <|begin_of_text|>",
     ),
     "Llama 1's class, eos": (settings(tokenizer_class="LlamaTokenizer", add_eos_token=True), "add_eos_token"),
+    "added tokens out of order": (
+        tokenizer(lambda t: t["added_tokens"].reverse()),
+        "<Search> has id 767 in added_tokens, but tokenizers reads it as 749",
+    ),
     "markers cut in pieces": (settings(split_special_tokens=True), "would cut markers into pieces"),
     "a used id past the rows": (
         all_of(added("<New>"), settings(eos_token="<New>"), removed("special_tokens_map.json")),
