@@ -38,6 +38,7 @@ class Tokens:
         raw = read_raw(self.path)
         self.tokenizer: Any = self._parsed(raw)
         self._add_special()
+        self.files.check_flags({token.content: token for token in self.tokenizer.get_added_tokens_decoder().values()})
         self._leave_out()
         self._check_order(json.loads(raw))
         self.added = frozenset(self._added().values())
