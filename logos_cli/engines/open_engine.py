@@ -6,7 +6,8 @@ from pathlib import Path
 
 from logos_cli.engines.engine import Engine, EngineSettings
 from logos_cli.engines.remote.address import is_address
-from logos_cli.errors import ModelFileError
+from logos_cli.models.gguf_header import check_no_folder
+from logos_cli.models.model_file import is_onnx
 
 
 def open_engine(model: str | Path, settings: EngineSettings) -> Engine:
@@ -17,12 +18,11 @@ def open_engine(model: str | Path, settings: EngineSettings) -> Engine:
 
         return RemoteEngine(model, settings)
     path = Path(model)
-    if path.is_dir() or path.suffix == ".onnx":
-        if path.suffix == ".onnx" or (path / "model.onnx").exists():
-            from logos_cli.engines.ort.engine import OnnxEngine
+    if is_onnx(path):
+        from logos_cli.engines.ort.engine import OnnxEngine
 
-            return OnnxEngine(path, settings)
-        raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
+        return OnnxEngine(path, settings)
+    check_no_folder(path)
     from logos_cli.engines.llamacpp.engine import LlamaCppEngine
 
     return LlamaCppEngine(path, settings)

@@ -34,21 +34,28 @@ _PREFIXES = {
 
 def check_folder(path: Path) -> None:
     """Raise CheckpointError for a path that holds no checkpoint of its own, with where one is."""
+    if found := elsewhere(path):
+        raise CheckpointError(found)
     if not path.is_dir():
         if path.exists():
             raise CheckpointError(f"{path} is a file, not a checkpoint folder; give the folder that holds config.json")
-        if _REPO.fullmatch(str(path)) and not path.parent.is_dir():
-            raise CheckpointError(f"{path} is not there; if it is a repository on the hub, fetch it: logos pull {path}")
         raise CheckpointError(f"{path} is not there; give the folder that holds config.json and model.safetensors")
+
+
+def elsewhere(path: Path) -> str | None:
+    """What to say of a repository's name, the hub's cache of one, and a LoRA adapter: where the model itself is."""
+    if _REPO.fullmatch(str(path)) and not path.exists() and not path.parent.is_dir():
+        return f"{path} is not there; if it is a repository on the hub, fetch it: logos pull {path}"
     if path.name.startswith(_CACHED) and (path / "snapshots").is_dir():
-        raise CheckpointError(f"{path} is the hub's cache of a repository; {_snapshot(path)}")
+        return f"{path} is the hub's cache of a repository; {_snapshot(path)}"
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
         base = read_json(path / "adapter_config.json").get("base_model_name_or_path")
         of = f" of {base}" if isinstance(base, str) and base else ""
-        raise CheckpointError(
+        return (
             f"{path}: a LoRA adapter{of}, not a whole model; merge it into its base (merge_and_unload of peft), save that "
             "and take its folder"
         )
+    return None
 
 
 def _snapshot(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from logos_cli.models.split_pattern import GPT2, QWEN2, split_pattern
 
 # tokenizer_config.json's names of special tokens, in the order in which transformers adds them.
 _NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-_LISTS = ("additional_special_tokens", "extra_special_tokens")
+_MORE = "additional_special_tokens"
+_LISTS = (_MORE, "extra_special_tokens")
 _LLAMA = ("LlamaTokenizer", "LlamaTokenizerFast")
 _QWEN = ("Qwen2Tokenizer", "Qwen2TokenizerFast")
 # Classes that version 5 builds anew: their own split pattern and normalizer, whatever stands in tokenizer.json.
@@ -48,7 +50,9 @@ class TokenizerFiles:
         settings = document("tokenizer_config.json")
         # Where the added tokens are listed, the older file says nothing new and is not read.
         if "added_tokens_decoder" not in settings:
-            settings |= {key: value for key, value in document("special_tokens_map.json").items() if value}
+            older = {key: value for key, value in document("special_tokens_map.json").items() if value}
+            both = [found[_MORE] for found in (settings, older) if isinstance(found.get(_MORE), list)]
+            settings |= older | ({_MORE: [*chain(*both)]} if both else {})
         return cls(folder, document("config.json"), document("generation_config.json"), settings)
 
     def name(self, key: str) -> str | None:
@@ -114,6 +118,20 @@ class TokenizerFiles:
                 "all the same; if tokenizer.json is right, set tokenizer_class to PreTrainedTokenizerFast in "
                 "tokenizer_config.json"
             )
+
+    def check_flags(self, added: Mapping[str, Any]) -> None:
+        """Compare the objects of additional_special_tokens with the `added` tokens of the same texts, which have attributes as
+        an AddedToken: version 4 takes the objects' flags, version 5 the others. Raises TokenizerError where they differ."""
+        listed = self.settings.get(_MORE)
+        for one in listed if isinstance(listed, list) else ():
+            token = added.get(str(one.get("content"))) if isinstance(one, dict) else None
+            for flag in ("single_word", "lstrip", "rstrip") if token is not None else ():
+                older, newer = bool(one.get(flag)), bool(getattr(token, flag))
+                if older != newer:
+                    raise TokenizerError(
+                        f"{self.folder / 'tokenizer_config.json'}: {_MORE}: {one['content']} has {flag} {older}, which "
+                        f"transformers 4 takes, elsewhere {newer}, which transformers 5 takes; make them equal"
+                    )
 
     def check_prefix(self, pre_tokenizer: Mapping[str, Any]) -> None:
         """Raise TokenizerError for a `pre_tokenizer` that puts a blank before texts, which version 4 turns off where

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from logos_cli.errors import ModelFileError
+from logos_cli.models.checkpoint_kind import elsewhere
 from logos_cli.models.gguf_fingerprint import fingerprint
 from logos_cli.models.gguf_seal import HEADER, header_sha256
 from logos_cli.system.files import is_lfs_pointer
@@ -205,8 +206,7 @@ class _Cursor:
 
 def read_header(path: Path, kind: str | None = "model") -> GgufHeader:
     """Parse and check the header of a file whose general.type is `kind`, if that is given. Raises ModelFileError."""
-    if path.is_dir():
-        raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
+    check_no_folder(path)
     if str(path) == "-" or (path.exists() and not path.is_file()):
         raise ModelFileError(f"{path}: a model is read at many places, not as a stream; save it to a file and name that")
     try:
@@ -219,6 +219,14 @@ def read_header(path: Path, kind: str | None = "model") -> GgufHeader:
                 return _parse(path, data, kind)
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}; give a GGUF file, or the word nano") from error
+
+
+def check_no_folder(path: Path) -> None:
+    """Raise ModelFileError for a folder and a repository's name, with what leads from it to a model file."""
+    if path.suffix != ".gguf" and (found := elsewhere(path)):
+        raise ModelFileError(found)
+    if path.is_dir():
+        raise ModelFileError(f"{path}: a folder is not a model file; run: logos convert {path} -o model.gguf --type int4")
 
 
 def check_purpose(path: Path, keys: Mapping[str, Any], wanted: str | None) -> None:

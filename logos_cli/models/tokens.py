@@ -35,9 +35,12 @@ class Tokens:
         self.path, self.vocabulary = folder / "tokenizer.json", vocabulary
         self.files = TokenizerFiles.read(folder)
         self.notes: list[str] = []
-        self.tokenizer: Any = self._parsed(read_raw(self.path))
+        raw = read_raw(self.path)
+        self.tokenizer: Any = self._parsed(raw)
         self._add_special()
+        self.files.check_flags({token.content: token for token in self.tokenizer.get_added_tokens_decoder().values()})
         self._leave_out()
+        self._check_order(json.loads(raw))
         self.added = frozenset(self._added().values())
         self.bos = self._start()
         self.files.check_start(None if self.bos is None else self.tokenizer.id_to_token(self.bos), self.added)
@@ -93,6 +96,18 @@ class Tokens:
         document["added_tokens"] = [entry for entry in document["added_tokens"] if entry["id"] < self.vocabulary]
         self.tokenizer = self._parsed(json.dumps(document, ensure_ascii=False).encode())
         self.notes += [f"{text} is left out: the embedding has no row for it, and nothing uses it" for text in added]
+
+    def _check_order(self, document: dict[str, Any]) -> None:
+        """Raise TokenizerError for an added token of tokenizer.json that tokenizers gives another id than stands there: those
+        that the vocabulary lacks it numbers from the vocabulary's end, in the order of the list. Ends named by id would then
+        be other tokens than those named by text."""
+        for entry in document.get("added_tokens") or ():
+            number = self.tokenizer.token_to_id(entry["content"])
+            if number not in (None, entry["id"]):
+                raise TokenizerError(
+                    f"{self.path}: {entry['content']} has id {entry['id']} in added_tokens, but tokenizers reads it as {number}"
+                    "; sort added_tokens by id, without a gap"
+                )
 
     def _added(self) -> dict[int, str]:
         return {i: token.content for i, token in self.tokenizer.get_added_tokens_decoder().items()}

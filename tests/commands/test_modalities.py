@@ -236,3 +236,29 @@ def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:
         child.kill()
     assert logos_here("generate", "pocket", rows, *options, "-o", cut, "--resume").code == 0
     assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_resuming_structures_with_bfactors(logos_here: Logos, tmp_path: Path) -> None:
+    """Files of rows that are done stay as they are, the others are named and filled as an undisturbed run does. Of the last
+    record nobody knows whether its row had more; its file is written again."""
+    structures, whole, cut = tmp_path / "structures", tmp_path / "whole", tmp_path / "cut"
+    structures.mkdir()
+    for name in "abcd":
+        (structures / f"{name}.pdb.gz").write_bytes((EXAMPLES / "1a8o.pdb.gz").read_bytes())
+    asked = ("generate", "pocket", structures, "-m", "nano", "--top", "1", "-n", "4", "--consensus", "0.1")
+    assert logos_here(*asked, "-o", tmp_path / "whole.jsonl", "--bfactors", whole).code == 0
+    rest = ("-o", tmp_path / "cut.jsonl", "--bfactors", cut)
+    with running(*asked, *rest, stderr=subprocess.DEVNULL) as child:
+        wait_until(lambda: lines_in(tmp_path / "cut.jsonl.partial") >= 2, child)
+        child.kill()
+        child.wait()
+    *lines, _ = (tmp_path / "cut.jsonl.partial").read_text().rpartition("\n")[0].splitlines()
+    done = [json.loads(line)["id"] for line in lines]
+    before = {name: (cut / f"{name}_pocket.pdb").stat() for name in done}
+    assert 0 < len(before) < 3
+    assert logos_here(*asked, *rest, "--resume").code == 0
+    after = {name: (cut / f"{name}_pocket.pdb").stat() for name in done}
+    assert [(s.st_ino, s.st_mtime_ns) for s in after.values()] == [(s.st_ino, s.st_mtime_ns) for s in before.values()]
+    files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (whole, cut)]
+    assert files[0] == files[1] and len(files[0]) == 4
+    assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()

@@ -16,9 +16,6 @@ from logos_cli.convert.to_gguf import to_gguf
 from logos_cli.engines.engine import NO_NUMBERS, Generation, Request
 from logos_cli.engines.sampling import Sampling
 from logos_cli.models.checkpoint import Checkpoint
-from logos_cli.models.gguf_header import read_header
-from logos_cli.models.onnx_folder import OnnxFolder
-from logos_cli.models.onnx_model import DATA
 
 BAD = "#N"
 SMILES = ("CC(=O)Nc1ccc(O)cc1CCCCCC#N", "CCO", "CCN", "CC#N", "C", "COC", "CCS", "CC#N", "CC(C)C", "CCC", "CO", "CF", "CN")
@@ -28,26 +25,27 @@ SAMPLING = Sampling(temperature=1, top_k=0, top_p=0.9, max_tokens=24)
 @pytest.fixture(scope="module", params=["gguf", "onnx"])
 def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(nano in f32, whose attention is the plain one; the same with a NaN in one token's embedding)."""
-    folder, checkpoint = tmp_path_factory.mktemp("nan"), Checkpoint.open(nano_checkpoint())
-    place = read_vocab(checkpoint).texts.index(BAD)
-    if request.param == "onnx":
-        convert_onnx(checkpoint, "f32", False, folder / "healthy", None)
-        shutil.copytree(folder / "healthy", folder / "nan")
-        table = OnnxFolder.open(folder / "nan").tensors["model.embed_tokens.weight"]
-        damage(folder / "nan" / DATA, table.offset + place * (table.nbytes // table.shape[0]))
-        return folder / "healthy", folder / "nan"
-    to_gguf(checkpoint, read_vocab(checkpoint), folder / "healthy.gguf", "f32", lambda _: None)
-    shutil.copy(folder / "healthy.gguf", folder / "nan.gguf")
-    header = read_header(folder / "healthy.gguf")
-    found = next(tensor for tensor in header.tensors if tensor.name == "token_embd.weight")
-    damage(folder / "nan.gguf", header.data_start + found.offset + place * (found.nbytes // found.shape[1]))
-    return folder / "healthy.gguf", folder / "nan.gguf"
-
-
-def damage(path: Path, at: int) -> None:
-    raw = bytearray(path.read_bytes())
+    folder = tmp_path_factory.mktemp("nan")
+    checkpoint = Checkpoint.open(nano_checkpoint())
+    if request.param == "gguf":
+        healthy = folder / "healthy.gguf"
+        to_gguf(checkpoint, read_vocab(checkpoint), healthy, "f32", lambda _: None)
+        damaged = Path(shutil.copy(healthy, folder / "nan.gguf"))
+        weights = damaged
+    else:
+        healthy = folder / "healthy"
+        convert_onnx(checkpoint, "f32", False, healthy, None)
+        damaged = Path(shutil.copytree(healthy, folder / "nan"))
+        weights = damaged / "model.onnx.data"
+    raw = bytearray(weights.read_bytes())
+    number = read_vocab(checkpoint).texts.index(BAD)
+    row = checkpoint.tensors["model.embed_tokens.weight"].rows(number, number + 1)
+    wide = (np.frombuffer(row, np.uint16).astype("<u4") << 16).tobytes()
+    assert raw.count(wide) == 1
+    at = raw.index(wide)
     raw[at : at + 4] = np.float32(np.nan).tobytes()
-    path.write_bytes(raw)
+    weights.write_bytes(raw)
+    return healthy, damaged
 
 
 def prompts(engine: Any) -> list[tuple[int, ...]]:

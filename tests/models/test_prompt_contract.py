@@ -26,11 +26,12 @@ from checkpoint_variants import tokenizer as tokenizer_json
 from tokenizers import Tokenizer
 
 from logos_cli.convert.nano_model import nano_checkpoint
-from logos_cli.convert.verify import texts
+from logos_cli.convert.verify import texts, verify_onnx_tokens
 from logos_cli.engines.engine import Engine, Request
 from logos_cli.engines.llamacpp import library
 from logos_cli.engines.llamacpp.tokens import LlamaTokens
 from logos_cli.engines.sampling import Sampling
+from logos_cli.errors import TokenizerError
 from logos_cli.models.gguf_header import read_header
 from logos_cli.models.tokens import Tokens
 
@@ -108,6 +109,31 @@ def test_what_f16_cannot_hold(logos_here: Logos, tmp_path: Path, to: str) -> Non
         done = logos_here("convert", folder, "-o", tmp_path / "out", "--to", to, "--type", "f16", *more)
         assert done.code == 1 and "values that f16 cannot hold; take --type f32" in done.err
     assert logos_here("convert", folder, "-o", tmp_path / "out", "--to", to, "--type", "f32").code == 0
+
+
+def test_a_normalizer_that_llama_cpp_has_no_part_of(logos_here: Logos, tmp_path: Path) -> None:
+    """NFC is done before it; no other is, and an ONNX folder takes any."""
+    folder = copy_of_nano(tmp_path / "variant", tokenizer_json(lambda t: t.update(normalizer={"type": "NFKC"})))
+    for more in ((), ("--dry-run",)):
+        done = logos_here("convert", folder, "-o", tmp_path / "m.gguf", *more)
+        assert done.code == 1 and "a normalizer is not supported: {'type': 'NFKC'}" in done.err
+    assert not (tmp_path / "m.gguf").exists()
+    original = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    texts_of_both = ["\ufb01<Search>\u00b2", *TEXTS]
+    tokens = Tokens(converted(logos_here, folder, "onnx"), 768)
+    assert [tokens.encode(text) for text in texts_of_both] == [tuple(original.encode(text).ids) for text in texts_of_both]
+
+
+def test_a_written_folder_that_reads_otherwise(logos_here: Logos, tmp_path: Path) -> None:
+    folder = converted(logos_here, copy_of_nano(tmp_path / "variant"), "onnx")
+    tokens = Tokens(nano_checkpoint(), 768)
+    verify_onnx_tokens(folder, tokens, count=200)
+    generation(eos_token_id=[750, 34])(folder)
+    with pytest.raises(TokenizerError, match="the written folder has other end tokens"):
+        verify_onnx_tokens(folder, tokens, count=200)
+    tokenizer_json(lambda t: t.update(post_processor=None))(folder)
+    with pytest.raises(TokenizerError, match=r"the written folder reads .* otherwise: its token 1 is ' ', in tokenizers '<"):
+        verify_onnx_tokens(folder, tokens, count=200)
 
 
 def test_what_is_ignored_is_said(logos_here: Logos, tmp_path: Path) -> None:

@@ -143,6 +143,26 @@ def test_other_rows_are_refused_at_the_first(tmp_path: Path) -> None:
     assert len((tmp_path / "o.jsonl.partial").read_bytes().splitlines()) == 4
 
 
+@pytest.mark.parametrize("whole_rows", [False, True])
+def test_a_row_that_was_answered_by_half_is_no_other_molecules(tmp_path: Path, whole_rows: bool) -> None:
+    run = output(tmp_path / "o.jsonl", whole_rows)
+    run.open({}, resume=False)
+    (row,) = run.watched(ROWS[:1])
+    for number in range(2):
+        (run.keep_sample if whole_rows else run.write)(sample(row.ordinal, number))
+    run.close()
+    again = output(tmp_path / "o.jsonl", whole_rows)
+    assert again.open({}, resume=True) and again.done == (Done(0, 0) if whole_rows else Done(0, 2))
+    with pytest.raises(OutputError, match=r"row 1 \(0\) of the input is not the one that was answered"):
+        list(again.watched([replace(ROWS[0], value="N"), *ROWS[1:]]))
+    again.close()
+    third = output(tmp_path / "o.jsonl", whole_rows)
+    assert third.open({}, resume=True) and third.done == again.done, "the refusal cost nothing"
+    assert len(third.of_row(0)) == (2 if whole_rows else 0)
+    assert list(third.watched(ROWS)) == ROWS
+    third.close()
+
+
 @pytest.mark.parametrize("damage", [b'{"row": 1', b"\0" * 30, None], ids=["text", "zeros", "one letter"])
 def test_damage_in_the_middle_is_said_and_what_follows_is_kept(tmp_path: Path, damage: bytes | None) -> None:
     out, partial, told = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial", list[str]()

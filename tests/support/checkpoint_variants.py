@@ -191,6 +191,12 @@ def renamed(old: str, new: str) -> Change:
     return rewritten(lambda tensors: {name.replace(old, new, 1): tensor for name, tensor in tensors.items()})
 
 
+def stripping(**flags: bool) -> dict[str, Any]:
+    """A marker as transformers 4 writes an AddedToken."""
+    plain = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False, "special": True}
+    return {"__type": "AddedToken", "content": MARKER_END, **plain, **flags}
+
+
 TRUNCATION = {"direction": "Right", "max_length": 512, "strategy": "LongestFirst", "stride": 0}
 PADDING = {
     "strategy": {"Fixed": 64}, "direction": "Left", "pad_to_multiple_of": None, "pad_id": 751, "pad_type_id": 0,
@@ -228,6 +234,7 @@ AS_NANO: dict[str, Change] = {
         without("config.json", "rope_theta", "rope_scaling"),
         config(rope_parameters={"rope_theta": 1e4, "rope_type": "default"}),
     ),
+    "a marker as an object": settings(additional_special_tokens=[stripping()]),
     "rope twice": config(rope_parameters={"rope_theta": 1e4, "rope_type": "default"}),
 }
 # Those with other ids, but none that a prompt has: transformers agrees on answers.
@@ -258,6 +265,18 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "transformers 4 begins a prompt with nothing, transformers 5 with <|begin_of_text|>",
     ),
     "Llama 1's class, eos": (settings(tokenizer_class="LlamaTokenizer", add_eos_token=True), "add_eos_token"),
+    "added tokens out of order": (
+        tokenizer(lambda t: t["added_tokens"].reverse()),
+        "<Search> has id 767 in added_tokens, but tokenizers reads it as 749",
+    ),
+    "an object that strips spaces": (
+        settings(additional_special_tokens=[stripping(lstrip=True)]),
+        "<MoleculeE> has lstrip True, which transformers 4 takes, elsewhere False, which transformers 5 takes",
+    ),
+    "an object that strips none": (
+        all_of(marker_flags(rstrip=True), settings(additional_special_tokens=[stripping()])),
+        "<MoleculeE> has rstrip False, which transformers 4 takes, elsewhere True, which transformers 5 takes",
+    ),
     "markers cut in pieces": (settings(split_special_tokens=True), "would cut markers into pieces"),
     "a used id past the rows": (
         all_of(added("<New>"), settings(eos_token="<New>"), removed("special_tokens_map.json")),
