@@ -13,7 +13,7 @@ CMAKE_ARGS ?= '-DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/llama-cpp.cmake' \
 # pip compiles llama-cpp-python only where it finds no wheel: in its cache, $$PIP_FIND_LINKS or an index.
 INSTALL := env CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --verbose --progress-bar off --editable
 
-.PHONY: demo test check fuzz load soak docs format clean
+.PHONY: demo test quick check fuzz load soak docs format clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -41,6 +41,10 @@ demo: $(READY)
 # A worker for each core; every test passes in one process too: python -m pytest.
 test: $(TOOLS)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+# Without what takes over a second: while you write.
+quick: $(TOOLS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 check: $(TOOLS)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -69,6 +70,7 @@ def folder(module: str) -> str:
     return max((name for name in ALLOWED if f"{inside}.".startswith(f"{name}.")), key=len, default="")
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Our modules that a file names in its imports, wherever they stand."""
     found: set[str] = set()

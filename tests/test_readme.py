@@ -57,6 +57,7 @@ def test_the_reference_of_commands_is_what_the_commands_say() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == make_cli.document(), "run: make docs"
 
 
+@pytest.mark.slow
 def test_help_reads_well_in_80_columns(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     overview = logos("--help").out
@@ -71,6 +72,7 @@ def test_help_reads_well_in_80_columns(logos: Callable[..., Run], monkeypatch: p
         assert f"logos {command}" in example
 
 
+@pytest.mark.slow
 def test_the_tab_key(private_cache: Path) -> None:
     """What bash asks the command when Tab is pressed."""
     for words, answer in (("logos ins", "inspect"), ("logos generate ret", "retro"), ("logos convert nano --type int", "int4")):
@@ -79,6 +81,7 @@ def test_the_tab_key(private_cache: Path) -> None:
         assert answer in done.stdout.split(), words
 
 
+@pytest.mark.slow
 def test_every_option_shown_exists(logos: Callable[..., Run]) -> None:
     @cache
     def helped(command: str) -> str:
@@ -102,6 +105,7 @@ def test_each_task_has_an_example_that_the_page_shows() -> None:
         assert all(f"    $ {command}\n" in page for command in commands), f"run: make docs ({name})"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["antibody", "ligand", "score"])
 def test_examples_run(name: str, private_cache: Path, tmp_path: Path) -> None:
     """Three of them here, of each kind of input; `make docs` runs them all."""

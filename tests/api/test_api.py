@@ -39,6 +39,7 @@ def model(nano_bf16: Path) -> Iterator[logos_cli.Model]:
         yield opened
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_command(
     model: logos_cli.Model, nano_bf16: Path, logos_here: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_answers_are_those_of_the_command(
     assert [record.to_dict() for record in logos_cli.score(path, model=model, task="molecule")] == told
 
 
+@pytest.mark.slow
 def test_rows_of_every_kind(model: logos_cli.Model) -> None:
     mapping = {"id": "amide", "reactants": ["CC(=O)Cl", "Nc1ccccc1"], "product": "CC(=O)Nc1ccccc1"}
     rows: list[Any] = [mapping, ["CC(=O)Cl", "Nc1ccccc1"], "CC(=O)Cl.Nc1ccccc1", logos_cli.Row(7, "own", "CC(=O)Cl.Nc1ccccc1")]
@@ -127,6 +129,7 @@ def test_what_is_no_row() -> None:
         list(logos_cli.generate("retro", ["CCO", 7]))  # type: ignore[list-item]
 
 
+@pytest.mark.slow
 def test_convert_and_quantize(tmp_path: Path) -> None:
     made = logos_cli.convert_checkpoint("nano", tmp_path / "nano.gguf")
     assert (made.scheme, made.bytes) == ("bf16", (tmp_path / "nano.gguf").stat().st_size)

@@ -40,6 +40,7 @@ def test_a_model_against_itself(open_model: Any, nano_bf16: Path) -> None:
     assert summarize([one]).ppl_ratio.value == 1
 
 
+@pytest.mark.slow
 def test_pieces_change_nothing(open_model: Any, nano_bf16: Path, nano_int4: Path) -> None:
     """A text of many pieces gives what its whole logits give at once."""
     baseline, model = open_model(nano_bf16), open_model(nano_int4)
@@ -68,6 +69,7 @@ def test_percentiles_are_numpys() -> None:
     assert found["max"].ends is None and found["p99_9"].ends is None
 
 
+@pytest.mark.slow
 def test_another_vocabulary(open_model: Any, tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
     """A baseline with one marker more and other ids: what both have is compared, what the model lacks is said."""
     more = build_tokenizer(markers=("<More>", *MARKERS))
@@ -81,6 +83,7 @@ def test_another_vocabulary(open_model: Any, tmp_path: Path, tiny_gguf: Callable
     assert outside and outside.value > 0
 
 
+@pytest.mark.slow
 def test_texts_that_cannot_be_read(open_model: Any, tiny_gguf: Callable[[str], Path]) -> None:
     engine = open_model(tiny_gguf("bf16"))
     pair = TokenMap(engine, engine)
@@ -102,6 +105,7 @@ def test_modalities(text: str, modality: str) -> None:
     assert modality_of(text) == modality
 
 
+@pytest.mark.slow
 def test_the_baseline_writes_its_own_test(logos: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path) -> None:
     out = tmp_path / "loss.json"
     found = logos("bench", "accuracy", nano_bf16, nano_int4, "--baseline", nano_bf16, *SMALL, "-o", out)
@@ -119,6 +123,7 @@ def test_the_baseline_writes_its_own_test(logos: Callable[..., Run], nano_bf16: 
     assert n == smaller["n_tokens"] and smaller["tasks"]["retro"]["round_trip"]["n"] == smaller["tasks"]["retro"]["rows"]
 
 
+@pytest.mark.slow
 def test_on_the_users_rows(logos: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path) -> None:
     """Reactions with their right answers, one row that cannot be used, and a file of known molecules."""
     rows = tmp_path / "rows.jsonl"
@@ -156,6 +161,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 STRUCTURE = EXAMPLES / "4cup.cif.gz"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "name", "options"),
     [
@@ -182,6 +188,7 @@ def test_rows_are_read_as_the_task_takes_them(
     assert figures["rows"] == (texts if TASKS[task].needs_input else 1) and figures["answers"] == 2 * figures["rows"]
 
 
+@pytest.mark.slow
 def test_right_answers_that_are_no_molecules(logos_here: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:
     """A binding site and a native sequence come with their rows; what they are worth is no top-k. A site that is not in its
     protein is said, and so is a row that no answer is long enough for."""
@@ -210,6 +217,7 @@ def test_any_language_model_on_plain_text(logos: Callable[..., Run], tiny_gguf: 
     assert 0 < document["models"][0]["kld"]["mean"]["value"] < 1e-2
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(nano_bf16: Path, nano_int4: Path, tmp_path: Path, logos: Callable[..., Run]) -> None:
     """The same document as of a run left alone, but for the date."""
     asked = ["bench", "accuracy", str(nano_int4), "--baseline", str(nano_bf16), *SMALL]
@@ -241,6 +249,7 @@ def test_killed_and_resumed(nano_bf16: Path, nano_int4: Path, tmp_path: Path, lo
     assert done.code == 0 and "is complete" in done.err
 
 
+@pytest.mark.slow
 def test_misuse(logos: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "d.gguf"
     damaged.write_bytes(nano_bf16.read_bytes()[:5000])

@@ -76,6 +76,7 @@ def test_every_form_of_right_answers(form: str, tmp_path: Path) -> None:
     assert top1(answered(), written(tmp_path / name, lines)) == (1.0, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["retro", "react"])
 def test_right_answers_that_are_read_once(task: str, logos_here: Logos, tmp_path: Path) -> None:
     """A file, a packed one, stdin, a named pipe and the shell's <( ) give the same figures."""

@@ -106,6 +106,7 @@ def test_when_to_look_again() -> None:
     assert rows_for_width(Z80, 1.0) == 3
 
 
+@pytest.mark.slow
 def test_rows_are_answered_until_the_interval_is_narrow(
     logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_drawn_interval_is_as_wide_as_theory_says() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
 
 
+@pytest.mark.slow
 def test_many_rows_have_the_limit_of_few() -> None:
     rng = np.random.default_rng(2)
     counts = rng.integers(1, 9, MANY).astype(np.float64)

@@ -23,6 +23,7 @@ from logos_cli.tasks.table import TASKS
 QUICK = ("-r", "2", "-b", "1,8", "--prompt", "16", "--new", "4", "-n", "2", "--max-tokens", "4")
 
 
+@pytest.mark.slow
 def test_the_document(logos: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path) -> None:
     out = tmp_path / "latency.json"
     found = logos("bench", "latency", nano_bf16, nano_int4, *QUICK, "-o", out)
@@ -41,6 +42,7 @@ def test_the_document(logos: Callable[..., Run], nano_bf16: Path, nano_int4: Pat
     assert logos("bench", "report", out, "-o", page).code == 0 and "Decode speed" in page.read_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_speak_the_task(
     logos: Callable[..., Run], tiny_gguf: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -50,6 +52,7 @@ def test_a_model_that_does_not_speak_the_task(
     assert found.code == 0 and json.loads(found.out)["models"][0]["task"] is None
 
 
+@pytest.mark.slow
 def test_tasks_without_rows_and_rows_of_the_user(logos: Callable[..., Run], tmp_path: Path) -> None:
     """What cannot be answered is not timed as work."""
     molecule = json.loads(logos("bench", "latency", "nano", *QUICK, "--task", "molecule").out)["models"][0]["task"]
@@ -63,6 +66,7 @@ def test_tasks_without_rows_and_rows_of_the_user(logos: Callable[..., Run], tmp_
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.slow
 def test_a_protein_and_its_pocket_reach_the_worker(logos_here: Callable[..., Run]) -> None:
     asked = (*QUICK, "-r", "1", "--task", "ligand", "--data", EXAMPLES / "4cup.cif.gz", "--pocket-from", "ZYB")
     found = logos_here("bench", "latency", "nano", *asked)
@@ -90,6 +94,7 @@ def test_a_row_survives_the_way_to_the_worker(tmp_path: Path, task: str, line: s
     assert back == replace(row, truth=None, columns=back.columns) and TASKS[task].prompt(back) == TASKS[task].prompt(row)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(logos: Callable[..., Run], tmp_path: Path) -> None:
     """With its first round in the journal, changed so that it is known again, only the second is measured."""
     out = tmp_path / "l.json"
@@ -117,6 +122,7 @@ def test_what_a_round_says_is_passed_on(logos: Callable[..., Run], nano_bf16: Pa
         run_round(path, LatencySettings())
 
 
+@pytest.mark.slow
 def test_misuse(logos: Callable[..., Run], tmp_path: Path) -> None:
     for arguments, code, said in (
         (("nano", "nano"), 2, "named twice"),

@@ -177,6 +177,7 @@ def test_evaluate_takes_the_records_own_truth(logos: Callable[..., Run], tmp_pat
     assert found["rows_with_truth"] == 1 and found["top"]["1"]["value"] == 0 and found["top"]["3"]["value"] == 1
 
 
+@pytest.mark.slow
 def test_evaluate_says_what_it_cannot_use(logos: Callable[..., Run], tmp_path: Path) -> None:
     records, truth = tmp_path / "r.jsonl", tmp_path / "t.smi"
     records.write_text("".join(record.to_line() for record in RECORDS))

@@ -234,6 +234,7 @@ def test_speed_counts_for_the_front(tmp_path: Path) -> None:
     assert "q8 writes 1.5× as fast" in markdown(report)
 
 
+@pytest.mark.slow
 def test_what_is_no_result(results: list[Path], logos: Callable[..., Run], tmp_path: Path) -> None:
     other, cut = tmp_path / "o.json", tmp_path / "c.json"
     other.write_text('{"schema": 1}')

@@ -52,6 +52,7 @@ def plain(measured: Sequence[float], fit: Sequence[bool], score: Sequence[float]
     return [plain_spearman(measured, score), plain_auc(fit, score), plain_mcc(fit, score), plain_top_recall(measured, score)]
 
 
+@pytest.mark.slow
 @given(CASES, st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
 def test_a_resample_is_the_variants_written_out(case: tuple[list[int], list[int], list[int]], random: Any) -> None:
@@ -67,6 +68,7 @@ def test_a_resample_is_the_variants_written_out(case: tuple[list[int], list[int]
         assert assay.figures([ranked], times)[0] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_against_scipy() -> None:
     stats = pytest.importorskip("scipy.stats", reason="scipy of the dev extra is not installed")
     rng = np.random.default_rng(3)
@@ -92,6 +94,7 @@ def test_figures_by_hand() -> None:
     assert Assay.of(measured, fit).figures([Ranked.of(measured)], np.ones(10))[0][3] == 1.0
 
 
+@pytest.mark.slow
 def test_intervals_over_variants() -> None:
     rng = np.random.default_rng(5)
     measured = rng.normal(size=400)
@@ -111,6 +114,7 @@ def test_intervals_over_variants() -> None:
     assert all((one.value, one.low, one.high) == (0, 0, 0) for one in same.values())
 
 
+@pytest.mark.slow
 def test_what_is_not_defined_is_left_out() -> None:
     (figures,) = variant_figures(Assay.of([1.0, 2, 3, 4, 5, 6], None), [Ranked.of([2.0] * 6)])
     assert list(figures) == ["top_recall"]

@@ -29,6 +29,7 @@ def test_every_state_can_be_reached_and_left() -> None:
     assert leaving == states()
 
 
+@pytest.mark.slow
 @given(smiles, st.data())
 def test_substrings_of_smiles_are_in_the_grammar(text: str, data: st.DataObject) -> None:
     assert lexable(text)
@@ -65,6 +66,7 @@ def test_what_rdkit_parses_is_lexable(text: str) -> None:
         assert lexable(text), "RDKit's own lexer takes it"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30), st.data())
 def test_the_grammar_is_closed_under_substrings(text: str, data: st.DataObject) -> None:
     if in_grammar(text):

@@ -131,6 +131,7 @@ def test_mutants_of_a_region() -> None:
         numbering("MKT", "imgt")
 
 
+@pytest.mark.slow
 def test_a_score_carries_the_numbering(nano_bf16: Path, tmp_path: Path) -> None:
     sequence, rows = FAB["rituximab L"], tmp_path / "rows.fasta"
     rows.write_text(f">L\n{sequence}\n>no\nMQIFVKTLTGKTITLEVEPSDT\n")

@@ -78,6 +78,7 @@ def test_what_could_be_either_is_an_error_record(tmp_path: Path, line: str) -> N
     assert [bool(row.error) for row in rows] == [False, True, False] and "line 2: " in (rows[1].error or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

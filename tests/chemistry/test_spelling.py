@@ -18,6 +18,7 @@ HYDROGENS = "[H]Oc1c([H])c([H])c(N([H])C(=O)C([H])([H])[H])c([H])c1[H]"
 MAPPED = "[CH3:1][C:2](=[O:3])[NH:4][c:5]1[cH:6][cH:7][c:8]([OH:9])[cH:10][cH:11]1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["retro", "react"])
 def test_answers_do_not_depend_on_the_spelling(task: str, logos_here: Logos) -> None:
     """One row after the other has other seeds, so each spelling is asked alone."""
@@ -31,6 +32,7 @@ def test_answers_do_not_depend_on_the_spelling(task: str, logos_here: Logos) -> 
     assert len(found[0]) == 2 and found[1:] == found[:1] * 3
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_spelling(logos_here: Logos) -> None:
     rows = "".join(f"{one}\n" for one in (AROMATIC, KEKULE, HYDROGENS, MAPPED))
     reactions = "".join(

@@ -44,6 +44,7 @@ def answered(worker: Worker, known: Any = None) -> list[Record]:
     return sorted((record for block in found for record in block.records), key=lambda record: record.row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [None, 2])
 def test_blocks_in_any_order_are_the_records_of_one_run(
     worker: Worker, open_model: Any, nano_int4: Path, top: int | None
@@ -71,6 +72,7 @@ def test_what_fails_is_raised_where_it_was_asked(worker: Worker) -> None:
             worker.answer(ROWS[:1], {})
 
 
+@pytest.mark.slow
 def test_what_a_worker_says_comes_back_with_its_answer(worker: Worker, open_model: Any, nano_int4: Path) -> None:
     engine = open_model(nano_int4)
     chain = next(

@@ -54,6 +54,7 @@ def test_what_is_no_gguf(damage: Callable[[bytes], bytes], tmp_path: Path, priva
     refused(tmp_path, path, next(readers(path, tmp_path)))
 
 
+@pytest.mark.slow
 def test_every_reader_says_it_alike(tmp_path: Path, private_cache: Path) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(LIES["array"])
@@ -63,6 +64,7 @@ def test_every_reader_says_it_alike(tmp_path: Path, private_cache: Path) -> None
     refused(tmp_path, folder, *readers(folder, tmp_path))
 
 
+@pytest.mark.slow
 def test_what_is_no_file(tmp_path: Path, private_cache: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path, tmp_path / "pipe", *readers(tmp_path / "pipe", tmp_path))
@@ -85,6 +87,7 @@ def boundaries(path: Path) -> Iterator[int]:
     yield len(data) - 1
 
 
+@pytest.mark.slow
 def test_a_gguf_cut_at_every_section(tmp_path: Path, tiny_gguf: Callable[[str], Path], private_cache: Path) -> None:
     whole = tiny_gguf("bf16")
     data = whole.read_bytes()
@@ -199,6 +202,7 @@ CHECKPOINTS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=CHECKPOINTS.keys())
 def test_damaged_checkpoints(damage: Callable[[Path], object], tiny: Path, tmp_path: Path, private_cache: Path) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "c"))
@@ -206,6 +210,7 @@ def test_damaged_checkpoints(damage: Callable[[Path], object], tiny: Path, tmp_p
     refused(tmp_path, folder, ["convert", folder, "-o", tmp_path / "out.gguf"])
 
 
+@pytest.mark.slow
 def test_inspect_of_damaged_checkpoints(tiny: Path, tmp_path: Path, private_cache: Path) -> None:
     for name in ("overlap", "config a pipe", "index outside", "tokenizer cut", "added tokens a number"):
         folder = Path(shutil.copytree(tiny, tmp_path / name.replace(" ", "-")))
@@ -234,6 +239,7 @@ def in_namespace(script: str, size: str = "3m") -> subprocess.CompletedProcess[s
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -248,6 +254,7 @@ def test_a_full_disk(command: str, private_cache: Path) -> None:
     assert done.stderr.count("\n") == 1 and "x.gguf" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_records_on_a_full_disk(private_cache: Path) -> None:
     """What was written can be resumed once there is room."""
     generate = "logos generate molecule -m nano -n 150 --max-tokens 40 -o $D/o.jsonl"
@@ -259,6 +266,7 @@ def test_records_on_a_full_disk(private_cache: Path) -> None:
     assert "o.jsonl.partial" in first and "No space left" in first and "--resume" in first
 
 
+@pytest.mark.slow
 def test_a_read_only_place(private_cache: Path) -> None:
     script = """
     mount -o remount,ro $D
@@ -273,6 +281,7 @@ def test_a_read_only_place(private_cache: Path) -> None:
     assert "x.gguf" in done.stderr or "no permission" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_output_folder_that_is_a_file(tmp_path: Path, private_cache: Path) -> None:
     (tmp_path / "file").write_text("mine")
     out = tmp_path / "file" / "x.gguf"

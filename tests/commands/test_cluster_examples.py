@@ -41,6 +41,7 @@ def whole(logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> Ca
     return write
 
 
+@pytest.mark.slow
 def test_the_array_and_its_merge(environment: dict[str, str], tmp_path: Path, whole: Callable[[], bytes]) -> None:
     script = (EXAMPLES / "slurm" / "generate.sbatch").read_text()
     (tasks,) = [line.split("=")[1] for line in script.splitlines() if line.startswith("#SBATCH --array=")]

@@ -25,6 +25,7 @@ CCOC(=O)c1ccc(N)cc1 benzocaine
 SEQUENCES = ">a\nEVQLVESGGG\n>b\nXX1\n>c\nMQIFVKTLTG\n>d\nMKVL\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words, text, count",
     [
@@ -65,6 +66,7 @@ def test_shards_merged_are_one_run(
     assert shard.code == 0 and "is complete; nothing to resume" in shard.err
 
 
+@pytest.mark.slow
 def test_a_killed_shard_goes_on(logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     given = ("generate", "retro", DRUGS, "-m", nano_int4, "--threads", "1", "-n", "4", "--shard", "1/2", "-o")
     assert logos_here(*given, tmp_path / "whole.jsonl").code == 0

@@ -25,6 +25,7 @@ BRD = EXAMPLES / "4cup.cif.gz"
 Logos = Callable[..., Run]
 
 
+@pytest.mark.slow
 def test_proteins_and_antibodies_from_nothing(logos_here: Logos) -> None:
     for task in ("protein", "antibody"):
         found = logos_here("generate", task, "-m", "nano", "-n", 3, "--max-tokens", 300)
@@ -36,6 +37,7 @@ def test_proteins_and_antibodies_from_nothing(logos_here: Logos) -> None:
     assert fasta.startswith(">1/") and max(map(len, fasta.splitlines())) <= 60
 
 
+@pytest.mark.slow
 def test_an_antibody_goes_on_from_its_first_residues(logos_here: Logos, tmp_path: Path) -> None:
     prefix = tmp_path / "prefix.fasta"
     prefix.write_text(">vh trastuzumab, framework 1\r\nEVQLVESGGGLVQPGGSLRLSCAAS\r\n>bad\r\nEVQX\r\n")
@@ -56,6 +58,7 @@ def test_a_resumed_run_names_its_bfactor_files_as_the_first_did(tmp_path: Path) 
     assert resumed.rows == {number: whole.rows[number] for number in (2, 3)}
 
 
+@pytest.mark.slow
 def test_binding_sites_of_a_structure_and_its_bfactors(logos_here: Logos, tmp_path: Path) -> None:
     found = logos_here(
         "generate", "pocket", BRD, "-m", "nano", "-n", 8, "--top", 1, "--consensus", 0.1, "--bfactors", tmp_path / "b"
@@ -80,6 +83,7 @@ def test_single_binding_site_answers(logos_here: Logos) -> None:
         assert record["valid"] == repeated and (record["answer"] is not None) == repeated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["wrapped", "protein", "smiles"])
 def test_ligands_for_a_pocket(logos_here: Logos, form: str) -> None:
     arguments = ("--pocket-from", "ZYB", "--form", form, "--props", "mw,sa", "--similar-to", EXAMPLES / "drugs.smi")
@@ -119,6 +123,7 @@ def test_expanded_pockets(logos_here: Logos) -> None:
     assert record["site"]["pocket"] == [8, 44, 68] and record["valid"] == (record["error"] is None)
 
 
+@pytest.mark.slow
 def test_materials(logos_here: Logos) -> None:
     records = logos_here("generate", "material", "-m", "nano", "-n", 12).lines
     valid = [record["answer"] for record in records if record["valid"]]
@@ -136,6 +141,7 @@ def test_molecules_from_a_prefix_and_from_sdf(logos_here: Logos) -> None:
     assert [record["id"] for record in found.lines] == ["aspirin", "paracetamol", "ibuprofen", "naproxen"]
 
 
+@pytest.mark.slow
 def test_a_cut_is_said_before_it_happens(logos_here: Logos) -> None:
     long = ">long\n" + "MKTAYIAKQR" * 60 + "\n>short\nMKTAYIAKQR\n"
     found = logos_here("generate", "pocket", "-", "-m", "nano", stdin=long)
@@ -224,6 +230,7 @@ def test_what_was_done_to_structures_is_told_of_all(logos_here: Logos, tmp_path:
     assert told.count("4 × MSE as M") == 4
 
 
+@pytest.mark.slow
 def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:
     """Killed in the middle and resumed, the file is the same as that of an uninterrupted run."""
     rows = tmp_path / "rows.fasta"

@@ -70,6 +70,7 @@ def test_lines_that_do_not_fit(tmp_path: Path, target: Path, nano_int4: Path, lo
     assert "has 50 residues, mutated_sequence 49" in errors["I3G"] and "no mutation" in errors["(no name)"]
 
 
+@pytest.mark.slow
 def test_numbers_that_do_not_begin_at_one(tmp_path: Path, target: Path, nano_int4: Path, logos_here: Logos) -> None:
     names = ["Q25A", "I26V", "F27L:V28A", "K29R", "T30S"]
     dms = table(tmp_path / "dms.csv", names, first=24)
@@ -117,6 +118,7 @@ def test_log_probabilities_of_residues(target: Path, nano_int4: Path, logos_here
     assert json.loads(rows[1]["residue_logprobs"]) == mutant and rows[0]["each"].startswith("[[")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path: Path, target: Path, nano_int4: Path, logos_here: Logos) -> None:
     given = ("score", target, "-m", nano_int4, "--threads", "1", "--mutants", "2-50", "--format", "csv", "-o")
     assert logos_here(*given, tmp_path / "whole.csv").code == 0
@@ -133,6 +135,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, target: Path, nano_int4: Path, log
     assert other.code == 2 or "format was 'csv', is 'jsonl'" in other.err
 
 
+@pytest.mark.slow
 def test_what_is_known_is_not_asked_again(tmp_path: Path, target: Path, nano_int4: Path, logos_here: Logos) -> None:
     """A figure that an earlier run left is taken as it is: one that no model gives comes out again."""
     given = ("score", target, "-m", nano_int4, "--threads", "1", "--mutants", "2-50", "-o")
@@ -159,6 +162,7 @@ def scored(tmp_path: Path, target: Path, nano_int4: Path, logos_here: Logos) -> 
     return scores, dms
 
 
+@pytest.mark.slow
 def test_judged_by_an_assay(tmp_path: Path, scored: tuple[Path, Path], nano_int4: Path, logos_here: Logos) -> None:
     scores, dms = scored
     found = json.loads(logos_here("evaluate", scores, "--truth", dms, "--json").out)["tasks"]["protein"]
@@ -177,6 +181,7 @@ def test_judged_by_an_assay(tmp_path: Path, scored: tuple[Path, Path], nano_int4
         assert other["spearman"]["value"] == pytest.approx(found["spearman"]["value"])
 
 
+@pytest.mark.slow
 def test_beside_another_program(tmp_path: Path, scored: tuple[Path, Path], logos_here: Logos) -> None:
     """The measured numbers themselves as the other's scores: right about all, and the difference is to 1."""
     scores, dms = scored

@@ -17,6 +17,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("plain") / "plain", build_tokenizer(markers=()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 def test_it_converts_with_a_note_and_runs(plain: Path, tmp_path: Path, logos_here: Logos, to: str) -> None:
     if to == "onnx":
@@ -36,6 +37,7 @@ def test_it_converts_with_a_note_and_runs(plain: Path, tmp_path: Path, logos_her
         assert "marker <MoleculeS> is 11 tokens in this model, not one; it does not speak this task's grammar" in refused.err
 
 
+@pytest.mark.slow
 def test_it_is_quantized_and_measured(plain: Path, tmp_path: Path, logos_here: Logos) -> None:
     texts, whole, small = tmp_path / "texts.jsonl", tmp_path / "f32.gguf", tmp_path / "int8.gguf"
     texts.write_text('{"id": "a", "text": "CC(=O)Nc1ccc(O)cc1"}\n')

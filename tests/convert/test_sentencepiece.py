@@ -46,6 +46,7 @@ def mixed(count: int, words: tuple[str, ...]) -> list[str]:
     return ["".join(rng.choices(words, k=rng.randint(0, 8))) for _ in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("markers", [(), MARKERS], ids=["plain", "markers"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_ids_and_texts(
@@ -77,6 +78,7 @@ def test_ids_and_texts(
     assert found[0] and found[1] and (found[0].tokens, found[0].text) == (found[1].tokens, found[1].text)
 
 
+@pytest.mark.slow
 def test_mixtral_with_such_a_vocabulary(tmp_path: Path, logos_here: Callable[..., Run]) -> None:
     folder = checkpoint(tmp_path / "c", small_tokenizer("llama2"), **MIXTRAL)
     out = tmp_path / "m.gguf"

@@ -63,6 +63,7 @@ between = st.sampled_from([*MARKERS, "<Mystery>"])
 sequences = st.lists(st.tuples(between, smiles | st.text("ACDEFGHIKLMNPQRSTVWYXUBZ", max_size=40)), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(parts=sequences)
 def test_every_valid_text_becomes_the_same_tokens(pair: Any, parts: list[tuple[str, str]]) -> None:
@@ -84,6 +85,7 @@ def test_texts_of_every_corner(pair: Any) -> None:
         assert same(pair, f"<MoleculeS>{text}<MoleculeE>")
 
 
+@pytest.mark.slow
 def test_exactly_the_tokens_of_the_grammar_are_kept(checkpoint: Path, pair: Any) -> None:
     whole, cut, kept = pair
     table = {token: number for token, number in whole.get_vocab(with_added_tokens=False).items()}
@@ -124,6 +126,7 @@ def check_bit_for_bit(whole: Engine, cut: Engine, kept: tuple[int, ...]) -> None
         assert np.array_equal(whole.logits(whole.encode(text))[:, list(kept)], cut.logits(ids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["f32", "q8_0"])
 def test_gguf_logits_are_the_same_bits(checkpoint: Path, tmp_path: Path, open_model: Any, scheme: str) -> None:
     source = Checkpoint.open(checkpoint)
@@ -138,6 +141,7 @@ def test_gguf_logits_are_the_same_bits(checkpoint: Path, tmp_path: Path, open_mo
     check_bit_for_bit(open_model(files[0]), open_model(files[1]), kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["f32", "int8"])
 def test_onnx_logits_are_the_same_bits(tiny: Path, tmp_path: Path, open_model: Any, scheme: str) -> None:
     source = Checkpoint.open(tiny)
@@ -177,6 +181,7 @@ def test_an_unknown_post_processor_is_refused(tiny: Path, tmp_path: Path) -> Non
         pass
 
 
+@pytest.mark.slow
 def test_the_command(logos_here: Callable[..., Run], tmp_path: Path) -> None:
     cut, whole = tmp_path / "cut.gguf", tmp_path / "whole.gguf"
     done = logos_here("convert", "nano", "-o", cut, "--trim-vocab", "--type", "q8_0")

@@ -18,6 +18,7 @@ from logos_cli.drawing.draw import draw_records
 from logos_cli.errors import InputError, OutputError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_in_every_format(kind: str, tmp_path: Path) -> None:
     records, molecules, captions = KINDS[kind]

@@ -47,6 +47,7 @@ def found_by(engine: Engine, width: int, products: Sequence[str] = PRODUCTS) -> 
     return sorted(found, key=lambda g: (g.row, g.sample))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gguf", "onnx"])
 def test_a_beam_is_that_of_a_plain_search(kind: str, tmp_path: Path, onnx_folder: Callable[..., Path], open_model: Any) -> None:
     nano = nano_checkpoint()
@@ -63,6 +64,7 @@ def test_a_beam_is_that_of_a_plain_search(kind: str, tmp_path: Path, onnx_folder
     assert {g.finish for g in found} == {"stop", "length"}, "both ends must have been met"
 
 
+@pytest.mark.slow
 def test_a_beam_does_not_depend_on_how_many_are_searched_at_once(nano_int4: Path, open_model: Any) -> None:
     expected = found_by(open_model(nano_int4, batch=1), 6)
     assert len({g.tokens for g in expected}) == 18
@@ -84,6 +86,7 @@ def test_memory_for_less_than_a_beam_is_told(nano_int4: Path, open_model: Any, m
         found_by(open_model(nano_int4), 12)
 
 
+@pytest.mark.slow
 def test_the_command(logos_here: Callable[..., Run]) -> None:
     command = ("generate", "retro", "--decode", "beam", "--top", "3", "--max-tokens", "80")
     found = logos_here(*command, stdin="CC(=O)Nc1ccccc1 a\nxx b\n")

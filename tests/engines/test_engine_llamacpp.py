@@ -69,6 +69,7 @@ def test_greedy_text_and_logprob_equal_the_reference(
     assert abs(engine.score(tokens, found.tokens).sum() - logprob) < 1e-3
 
 
+@pytest.mark.slow
 def test_text_does_not_depend_on_batch_order_or_what_was_done_before(nano_int4: Path, open_model: Any) -> None:
     smiles = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "O=C(Nc1ccccc1)c1ccncc1", "CCN"]
     engine = open_model(nano_int4)
@@ -89,6 +90,7 @@ def test_text_does_not_depend_on_batch_order_or_what_was_done_before(nano_int4: 
     assert generations(open_model(nano_int4, threads=1), requests, DRAWN) == expected
 
 
+@pytest.mark.slow
 def test_a_longer_prompt_opens_a_longer_context_and_changes_nothing(nano_int4: Path, open_model: Any) -> None:
     engine = open_model(nano_int4)
     long = Request(1, engine.encode("<MoleculeS>" + "C" * 900 + "c1ccccc1O" * 40 + "<MoleculeE>")[:700], [0, 1])
@@ -97,6 +99,7 @@ def test_a_longer_prompt_opens_a_longer_context_and_changes_nothing(nano_int4: P
     assert [g for g in generations(engine, [short, long], DRAWN) if g.row == 1] == alone
 
 
+@pytest.mark.slow
 def test_seeds_stops_and_limits(nano_int4: Path, open_model: Any) -> None:
     engine = open_model(nano_int4)
     request = Request(0, engine.encode("<MoleculeS>"), range(16))
@@ -182,6 +185,7 @@ def foreign(source: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_foreign_file_runs_and_a_deadly_one_is_refused(tmp_path: Path, nano_int4: Path, open_model: Any) -> None:
     engine = open_model(foreign(nano_int4, tmp_path / "foreign.gguf"))
     expected = generations(open_model(nano_int4), [Request(0, engine.encode(PROMPT), range(3))], DRAWN)

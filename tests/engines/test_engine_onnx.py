@@ -42,6 +42,7 @@ def test_logits_equal_an_independent_forward_pass(tiny: Path, onnx_folder: Folde
     assert np.abs(expected).max() > 1, "a model that says nothing would agree with anything"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, tied", [("F32", True), ("F16", False)])
 def test_tied_heads_and_other_dtypes(
     tmp_path: Path, tokenizer: Any, onnx_folder: Folder, open_model: Any, dtype: str, tied: bool
@@ -61,6 +62,7 @@ def test_tied_heads_and_other_dtypes(
     assert (with_half.logits(tokens) - expected).std() < 0.06 * spread
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("single", [True, False])
 def test_greedy_text_and_logprob_equal_the_reference(tiny: Path, onnx_folder: Folder, open_model: Any, single: bool) -> None:
     engine = open_model(onnx_folder(tiny, "f32"))
@@ -89,6 +91,7 @@ def test_texts_and_log_probabilities_are_those_of_the_gguf(tmp_path: Path, onnx_
     assert max(abs(a.logprob - b.logprob) for a, b in zip(gguf, onnx, strict=True)) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["f32", "int8", "int4"])
 def test_text_does_not_depend_on_batch_order_or_what_was_done_before(onnx_folder: Folder, open_model: Any, scheme: str) -> None:
     smiles = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "O=C(Nc1ccccc1)c1ccncc1", "CCN"]
@@ -110,6 +113,7 @@ def test_text_does_not_depend_on_batch_order_or_what_was_done_before(onnx_folder
     assert generations(open_model(folder, threads=1 if engine.info.threads > 1 else 2), requests, DRAWN) == expected
 
 
+@pytest.mark.slow
 def test_a_longer_prompt_opens_a_longer_context_and_changes_nothing(onnx_folder: Folder, open_model: Any) -> None:
     folder = onnx_folder(nano_checkpoint(), "int4")
     engine = open_model(folder)

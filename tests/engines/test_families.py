@@ -45,6 +45,7 @@ def check_against_reference(engine: Any, folder: Path) -> None:
     assert abs(answer.logprob - logprob) < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_gguf_equals_an_independent_forward_pass(
     family: Callable[[str], Path], tmp_path: Path, open_model: Any, name: str
@@ -65,6 +66,7 @@ def test_mixtral_has_no_onnx_graph(family: Callable[[str], Path], tmp_path: Path
     assert done.code == 1 and "no ONNX graph of MixtralForCausalLM is known here; take --to gguf" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_gguf_scheme(family: Callable[[str], Path], tmp_path: Path, logos_here: Callable[..., Run], name: str) -> None:
     for scheme in ("bf16", "f16", "int8", "q6_k", "q5_k_m", "int4", "q4_0", "iq4_xs"):
@@ -98,6 +100,7 @@ def test_qwen3_quantized_to_onnx(
     assert 0 < error < (0.05 if scheme == "int8" else 0.5)
 
 
+@pytest.mark.slow
 def test_qwen3_is_calibrated(family: Callable[[str], Path], tmp_path: Path, logos_here: Callable[..., Run]) -> None:
     """Its q/k norms stand between a matrix and its neighbours in llama.cpp's graph; every matrix is found all the same."""
     source = convert(family("qwen3"), tmp_path / "m.gguf", "bf16")

@@ -58,6 +58,7 @@ def answers(engine: Any, rows: list[int], samples: int) -> dict[tuple[int, int],
     return {(one.row, one.sample): one for one in engine.generate(requests, SAMPLING, [])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 4])
 def test_later_answers_of_the_slot_are_those_of_the_healthy_model(
     models: tuple[Path, Path], open_model: Any, samples: int

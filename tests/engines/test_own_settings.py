@@ -58,6 +58,7 @@ def answers(engine: Engine, requests: Iterable[Request | None], sampling: Sampli
     return sorted(found, key=lambda g: (g.row, g.sample))
 
 
+@pytest.mark.slow
 def test_each_as_alone(engine: Engine) -> None:
     """Draws of four settings, and two beams of different widths, all in the same steps."""
     requests = [asked(engine, row, sampling=OWN[row % 4] if row % 4 < 3 else None) for row in range(8)]
@@ -79,6 +80,7 @@ def test_own_stops(engine: Engine) -> None:
     assert other.tokens[-1] == engine.marker("<MoleculeE>")
 
 
+@pytest.mark.slow
 def test_a_longer_answer_than_the_call_allows(nano_int4: Path, open_model: Any) -> None:
     engine = open_model(nano_int4)
     long = asked(engine, 0, [0], sampling=replace(CALL, max_tokens=300, temperature=1.5), stops=frozenset())
@@ -86,6 +88,7 @@ def test_a_longer_answer_than_the_call_allows(nano_int4: Path, open_model: Any) 
     assert len(found) == 5 and len(found[0].tokens) == 300
 
 
+@pytest.mark.slow
 def test_unwanted_answers_cost_no_further_step(engine: Engine) -> None:
     """Of three requests one is left after a while, by another thread as it were: the others come out as ever."""
     asker = Asker()

@@ -39,6 +39,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("logos_cli.engines.remote.client.ATTEMPTS", 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vllm", "llamacpp", "somebody"])
 @pytest.mark.parametrize("task, stdin", [("retro", ROWS), ("molecule", "")])
 def test_greedy_records_are_those_of_the_file(
@@ -75,6 +76,7 @@ def test_an_answer_that_ends_without_its_stop_is_not_made_whole() -> None:
     assert uneven.up_to(("<E>",)).tokens is None, "a token reaches past the stop: what it would add is not known"
 
 
+@pytest.mark.slow
 def test_samples_and_resume_ask_the_same_questions(server: CompletionsServer, logos_here: Logos, tmp_path: Path) -> None:
     rows, whole, cut = tmp_path / "rows.smi", tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     rows.write_text(ROWS)
@@ -92,6 +94,7 @@ def test_samples_and_resume_ask_the_same_questions(server: CompletionsServer, lo
     assert {json.dumps(body, sort_keys=True) for body in server.asked} == bodies
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_for_a_moment(server: CompletionsServer, logos_here: Logos) -> None:
     server.statuses = [503, CUT, 429]
     done = logos_here("generate", "retro", "-", "-m", server.address, "--temperature", "0", stdin=ROWS)
@@ -101,6 +104,7 @@ def test_a_server_that_is_away_for_a_moment(server: CompletionsServer, logos_her
     assert failed.code == 1 and "asked 4 times (503, try later); with -o OUT and --resume the run goes on" in failed.err
 
 
+@pytest.mark.slow
 def test_what_a_server_does_not_take(server: CompletionsServer, logos_here: Logos, monkeypatch: pytest.MonkeyPatch) -> None:
     server.refuse, server.most = "c2ccccc2", 2
     monkeypatch.setenv("LOGOS_API_KEY", "sesame")

@@ -41,6 +41,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("s", CASES)
 @pytest.mark.parametrize("vocabulary", [40, 700, 20_000])
 def test_draws_follow_the_distribution(s: Sampling, vocabulary: int) -> None:

@@ -110,6 +110,7 @@ def check_neighbours(path: Path, open_model: Any, batches: Sequence[int]) -> Non
         assert same([found[i] for i in range(len(pairs))], expected), f"batch {batch}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["f32", "bf16", "q8_0", "q4_k_m"])
 def test_a_score_does_not_depend_on_neighbours_order_or_batch(
     tiny_model: Callable[[str], Path], open_model: Any, scheme: str
@@ -117,6 +118,7 @@ def test_a_score_does_not_depend_on_neighbours_order_or_batch(
     check_neighbours(tiny_model(scheme), open_model, (1, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["f32", "int8", "int4"])
 def test_nor_does_it_on_onnx_runtime(tiny: Path, onnx_folder: Callable[..., Path], open_model: Any, scheme: str) -> None:
     check_neighbours(onnx_folder(tiny, scheme), open_model, (1, 5))
@@ -134,6 +136,7 @@ def test_nano_scores_and_its_logits_agree(nano_int4: Path, open_model: Any) -> N
         assert -5 < found.mean() < -1, "a trained model's log-probabilities"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gguf", "onnx"])
 def test_scores_equal_an_independent_forward_pass(
     tiny: Path, tiny_gguf: Callable[[str], Path], onnx_folder: Callable[..., Path], open_model: Any, kind: str
@@ -169,6 +172,7 @@ class Spy:
         monkeypatch.setattr(kind, "read", read)
 
 
+@pytest.mark.slow
 def test_mutants_are_read_from_about_their_mutation_on(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +186,7 @@ def test_mutants_are_read_from_about_their_mutation_on(
     assert 256 < spy.most_rows <= 512, "several side by side"
 
 
+@pytest.mark.slow
 def test_logits_of_a_call_stay_few_where_the_vocabulary_is_large(
     tiny: Path, nano_int4: Path, onnx_folder: Callable[..., Path], open_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +220,7 @@ def test_a_stream_gives_no_scores_that_it_was_not_asked_for(nano_int4: Path, ope
     assert same([engine.score(*pair) for pair in pairs], alone(engine, pairs))
 
 
+@pytest.mark.slow
 def test_short_memory_gives_fewer_streams_and_the_same_scores(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +233,7 @@ def test_short_memory_gives_fewer_streams_and_the_same_scores(
     assert poor._reader.context.streams == 1
 
 
+@pytest.mark.slow
 def test_an_endless_iterator_is_read_a_bounded_window_ahead(nano_int4: Path, open_model: Any) -> None:
     engine = open_model(nano_int4)
     pairs: list[Pair | None] = [([1], [2, 3]), None, ([4, 5], [6]), ([1], [])]
@@ -263,6 +270,7 @@ def test_a_damaged_file_gives_no_numbers(tmp_path: Path, tiny_gguf: Callable[[st
     assert np.isnan(open_model(damaged).score([1], list(range(2, 80)))).all()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_call_in_the_middle_and_leaves_nothing_behind(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def beginnings(found: Iterable[Generation]) -> int:
     return len({(g.row, g.tokens[:length]) for g in found for length in range(1, len(g.tokens))})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", [NUCLEUS, SHAPED])
 def test_together_as_alone(open_nano: Callable[..., Engine], sampling: Sampling) -> None:
     engine, sampling = open_nano(), replace(sampling, temperature=1.5)
@@ -90,6 +91,7 @@ def test_answers_longer_than_the_first_randoms(open_nano: Callable[..., Engine],
     assert answers(engine, asked(engine, range(6)), NUCLEUS) == expected
 
 
+@pytest.mark.slow
 def test_very_many_samples_are_answered_in_sheaves(open_nano: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the first records of a row with a million samples need not wait for the last; within a sheaf all is shared."""
     engine = open_nano()
@@ -151,6 +153,7 @@ def test_a_prompt_comes_again_when_no_stream_holds_it_any_more(nano_int4: Path, 
     assert sorted(came, key=lambda g: (g.row, g.sample)) == expected
 
 
+@pytest.mark.slow
 def test_a_long_row_goes_last_and_the_others_keep_their_slots(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

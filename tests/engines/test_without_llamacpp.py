@@ -33,6 +33,7 @@ def bare(private_cache: Path, tmp_path: Path) -> Logos:
     return run
 
 
+@pytest.mark.slow
 def test_onnx_needs_no_llama_cpp(bare: Logos, tmp_path: Path) -> None:
     model, half = tmp_path / "model", tmp_path / "half"
     done = bare("convert", "nano", "--to", "onnx", "-o", model)
@@ -48,6 +49,7 @@ def test_onnx_needs_no_llama_cpp(bare: Logos, tmp_path: Path) -> None:
     assert lost.code == 0 and json.loads(lost.out)["models"], lost.err
 
 
+@pytest.mark.slow
 def test_what_needs_it_says_so(bare: Logos, nano_bf16: Path, tmp_path: Path) -> None:
     for command in (
         ("generate", "retro", "-m", nano_bf16),

@@ -21,6 +21,7 @@ from logos_cli.quant.quantize_gguf import planned_size
 from logos_cli.quant.schemes import SCHEMES
 
 
+@pytest.mark.slow
 def test_all_is_well(logos: Callable[..., Run]) -> None:
     found = logos("doctor")
     assert found.code == 0 and found.err == "" and "nano wrote" in found.out
@@ -32,6 +33,7 @@ def test_all_is_well(logos: Callable[..., Run]) -> None:
     assert "int4 (q4_k_m)" in schemes and "int8 (q8_0)" in schemes
 
 
+@pytest.mark.slow
 def test_a_wrong_version_is_named_with_its_remedy(tmp_path: Path) -> None:
     other = tmp_path / "llama_cpp_python-0.2.9.dist-info"
     other.mkdir()
@@ -43,6 +45,7 @@ def test_a_wrong_version_is_named_with_its_remedy(tmp_path: Path) -> None:
     assert "0.2.9, but ==0.3.36 is needed" in found.stdout and "-m pip install 'llama-cpp-python==0.3.36'" in found.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code, why", [("raise OSError('libfoo.so.2: cannot open')", "libfoo.so.2"), ("import os; os.abort()", "SIGABRT")]
 )
@@ -58,6 +61,7 @@ def test_a_package_that_cannot_be_imported(
     assert "--force-reinstall" in bad[0]["remedy"] and "tokenizers" not in {f["name"] for f in bad}
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_there(logos: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # nor a compiler
     monkeypatch.setenv("LOGOS_MODEL", str(tmp_path / "none.gguf"))
@@ -82,6 +86,7 @@ def shape_1b(folder: Path, tokenizer: str) -> Checkpoint:
     return Checkpoint(folder, config, tensors)
 
 
+@pytest.mark.slow
 def test_the_sizes_shown_for_the_1b_are_llama_cpps_own(tmp_path: Path, tiny: Path) -> None:
     checkpoint = shape_1b(tmp_path / "c", (tiny / "tokenizer.json").read_text())
     estimate_unquantized(checkpoint, "bf16", tmp_path)

@@ -47,6 +47,7 @@ def test_a_checkpoint(logos: Callable[..., Run], tiny: Path, tmp_path: Path) -> 
     assert shown.code == 0 and "15 of 16 are one token each, missing: <Search>" in shown.out
 
 
+@pytest.mark.slow
 def test_the_manifest_of_a_pull_goes_along(logos: Callable[..., Run], tiny: Path, tmp_path: Path) -> None:
     """Where the weights come from is in the converted file, and each file of the folder is compared with what came."""
     folder = Path(shutil.copytree(tiny, tmp_path / "c"))
@@ -96,6 +97,7 @@ def test_a_changed_header(logos: Callable[..., Run], nano_int4: Path, tmp_path: 
     assert not header.sealed and header.fingerprint != read_header(nano_int4).fingerprint and header.scheme == "q4_k"
 
 
+@pytest.mark.slow
 def test_numbers_that_are_none(logos: Callable[..., Run], tiny: Path, tiny_gguf: Callable[[str], Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "c"))
     weights = folder / "model.safetensors"

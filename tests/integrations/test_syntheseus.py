@@ -57,6 +57,7 @@ def asked(
     return [[record for record in run.lines if record["row"] == row] for row in range(len(rows))]
 
 
+@pytest.mark.slow
 def test_a_beam_gives_what_the_command_gives(model: logos_cli.Model, nano_int4: Path, logos_here: Callable[..., Run]) -> None:
     flags = ("--decode", "beam", "--beam-width", "16", "--top", "6")
     told = asked(logos_here, "retro", nano_int4, PRODUCTS, *flags)
@@ -112,6 +113,7 @@ def test_what_cannot_be_answered_has_no_reactions(model: logos_cli.Model, caplog
     assert line.startswith("retro: CC(F)(Cl)C") and "the model's context is" in line and len(line) < 200
 
 
+@pytest.mark.slow
 def test_round_trip(model: logos_cli.Model) -> None:
     backward, forward = LogosBackward(model, width=8), LogosForward(model, width=1)
     every = backward(TARGETS, num_results=8)
@@ -170,12 +172,14 @@ def test_a_reaction_of_syntheseus_own(model: logos_cli.Model) -> None:
     assert found == Reaction.from_reaction_smiles("CC(=O)Cl.Nc1ccc(O)cc1>>CC(=O)Nc1ccc(O)cc1")
 
 
+@pytest.mark.slow
 def test_the_routes_that_the_page_shows(private_cache: Path) -> None:
     done = subprocess.run([sys.executable, ROOT / "examples" / "plan_routes.py"], capture_output=True, text=True, check=True)
     shown = PAGE.split("<!-- output: routes -->\n")[1].split("<!-- end -->")[0]
     assert without_digits(shown) == block("$ python examples/plan_routes.py\n" + done.stdout)
 
 
+@pytest.mark.slow
 def test_what_the_page_says_of_one_step(private_cache: Path) -> None:
     code = PAGE.split("```python\n")[1].split("```")[0]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -72,6 +72,7 @@ def same_figures(ours: dict[str, Any], theirs: EvalResults) -> None:
     assert 0 < theirs.top_k[0] < 1, "some are right, some are not"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task, kind", [("retro", LogosBackward), ("react", LogosForward)])
 def test_its_evaluation_is_ours(
     task: str, kind: type[LogosModel], logos_here: Logos, nano_int4: Path, data: Path, tmp_path: Path

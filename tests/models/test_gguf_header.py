@@ -48,6 +48,7 @@ def test_every_cut_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], Path]) 
             read_header(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 20_000), st.integers(0, 255))
 def test_any_flipped_byte_gives_a_header_or_one_error(

@@ -82,6 +82,7 @@ def partial(folder: Path) -> Path | None:
     return next(iter(folder.glob("model.safetensors.*.partial")), None)
 
 
+@pytest.mark.slow
 def test_fetch_check_and_fetch_nothing_again(hub: Hub, home: Path, tiny: Path) -> None:
     hub.token = "hf_secret"
     first = pull(HF_TOKEN="hf_secret")
@@ -107,6 +108,7 @@ def test_fetch_check_and_fetch_nothing_again(hub: Hub, home: Path, tiny: Path) -
     assert len(hub.requests) == 1 and "nothing to fetch" in again.err and read_manifest(home / NAME) == manifest
 
 
+@pytest.mark.slow
 def test_the_folder_goes_straight_into_convert(hub: Hub, home: Path) -> None:
     logos = " ".join(LOGOS)
     done = shell(f'{logos} convert "$({logos} pull --revision {COMMIT} -o "my model")" -o m.gguf --type f32')
@@ -114,6 +116,7 @@ def test_the_folder_goes_straight_into_convert(hub: Hub, home: Path) -> None:
     assert "next: logos convert 'my model' -o" in done.err
 
 
+@pytest.mark.slow
 def test_shards_on_a_terminal(hub: Hub, home: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
     """Both parts and their index; our bar, and none of huggingface_hub's."""
     hub.files, hub.pace = files_of(write_checkpoint(tmp_path / "sharded", tokenizer, shards=2)), 0.01
@@ -123,6 +126,7 @@ def test_shards_on_a_terminal(hub: Hub, home: Path, tokenizer: Tokenizer, tmp_pa
     assert len(Checkpoint.open(home / NAME).tensors) == 21 and len(hub.large()) == 2
 
 
+@pytest.mark.slow
 def test_a_cut_connection_and_a_run_that_goes_on(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.cut_after, hub.down_after_cut = 1_500_000, True
     line = failed(pull())
@@ -138,6 +142,7 @@ def test_a_cut_connection_and_a_run_that_goes_on(hub: Hub, home: Path, monkeypat
     assert files_of(home / NAME)["model.safetensors"] == hub.files["model.safetensors"] and partial(home / NAME) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_by_a_signal(hub: Hub, home: Path, number: signal.Signals, code: int) -> None:
     hub.stall_after = 1_500_000
@@ -154,6 +159,7 @@ def test_stopped_by_a_signal(hub: Hub, home: Path, number: signal.Signals, code:
         assert any(request.range for request in hub.large())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_wrong_content_is_deleted(hub: Hub, home: Path, name: str) -> None:
     hub.wrong = name
@@ -175,6 +181,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], str]] = {
 }
 
 
+@pytest.mark.slow
 def test_refusals(home: Path, tiny: Path) -> None:
     """Each in one line, no weights left behind. All at once: most of the time is Python's start."""
     files, pulls = {"README.md": README, **files_of(tiny), **AWAY}, []
@@ -190,6 +197,7 @@ def test_refusals(home: Path, tiny: Path) -> None:
             assert not list(home.glob(f"{name}/model*")), name
 
 
+@pytest.mark.slow
 def test_no_network(hub: Hub, home: Path, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -207,6 +215,7 @@ def test_no_network(hub: Hub, home: Path, tmp_path: Path) -> None:
         assert "(HF_HUB_OFFLINE is set); try again" in line and not hub.requests
 
 
+@pytest.mark.slow
 def test_hugging_faces_cache_is_used(hub: Hub, home: Path, tiny: Path, tmp_path: Path) -> None:
     """What another program has fetched is copied if it is right; without a network its place is told."""
     cache = tmp_path / "hf" / "hub" / f"models--{REPO.replace('/', '--')}"
@@ -222,6 +231,7 @@ def test_hugging_faces_cache_is_used(hub: Hub, home: Path, tiny: Path, tmp_path:
     assert pull("-o", "other").code == 0 and len(hub.large()) == 1
 
 
+@pytest.mark.slow
 def test_what_was_there_is_not_lost(hub: Hub, home: Path) -> None:
     """Only a file that came from this repository gives way to another revision of it."""
     (home / NAME).mkdir()
@@ -242,6 +252,7 @@ def test_what_was_there_is_not_lost(hub: Hub, home: Path) -> None:
     assert pull().code == 0 and read_manifest(home / NAME)
 
 
+@pytest.mark.slow
 def test_an_unsupported_architecture_costs_no_gigabytes(hub: Hub, home: Path) -> None:
     config = json.loads(hub.files["config.json"]) | {"architectures": ["GptOssForCausalLM"]}
     hub.files["config.json"] = json.dumps(config).encode()
@@ -249,6 +260,7 @@ def test_an_unsupported_architecture_costs_no_gigabytes(hub: Hub, home: Path) ->
     assert "'GptOssForCausalLM'" in line and "its weights were not fetched" in line and not hub.large()
 
 
+@pytest.mark.slow
 def test_outputs_that_cannot_be(hub: Hub, home: Path) -> None:
     (home / "file").write_text("")
     for folder, says in (
@@ -264,6 +276,7 @@ def test_outputs_that_cannot_be(hub: Hub, home: Path) -> None:
     assert full.code == 1 and full.err.splitlines()[-1] == "logos: No space left on device"
 
 
+@pytest.mark.slow
 def test_a_second_pull_waits_for_the_first(hub: Hub, home: Path) -> None:
     (home / NAME).mkdir()
     handle = os.open(home / NAME, os.O_RDONLY)
@@ -275,6 +288,7 @@ def test_a_second_pull_waits_for_the_first(hub: Hub, home: Path) -> None:
         assert end(child).code == 0
 
 
+@pytest.mark.slow
 def test_a_tls_peer_that_closes_at_once(home: Path) -> None:
     """OpenSSL then writes into a closed socket: SIGPIPE would end the command without a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:

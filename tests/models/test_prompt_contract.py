@@ -64,6 +64,7 @@ def converted(logos: Logos, folder: Path, to: str, *more: str) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 @pytest.mark.parametrize("name", AS_NANO)
 def test_read_as_nano(logos_here: Logos, tmp_path: Path, name: str, to: str) -> None:
@@ -75,6 +76,7 @@ def test_read_as_nano(logos_here: Logos, tmp_path: Path, name: str, to: str) -> 
     assert ends == {750, 751} and end == 750, "none of them a marker"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 @pytest.mark.parametrize("name", OTHER_IDS)
 def test_read_as_tokenizers_does(logos_here: Logos, tmp_path: Path, name: str, to: str) -> None:
@@ -90,6 +92,7 @@ def test_read_as_tokenizers_does(logos_here: Logos, tmp_path: Path, name: str, t
     assert ends == {750, 751}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_its_cause(logos_here: Logos, tmp_path: Path, name: str, to: str) -> None:
@@ -102,6 +105,7 @@ def test_refused_with_its_cause(logos_here: Logos, tmp_path: Path, name: str, to
         assert len(done.err.strip().splitlines()) == 1 and not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 def test_what_f16_cannot_hold(logos_here: Logos, tmp_path: Path, to: str) -> None:
     folder = copy_of_nano(tmp_path / "variant", first_value(0x4800 | 0x380))
@@ -136,6 +140,7 @@ def test_a_written_folder_that_reads_otherwise(logos_here: Logos, tmp_path: Path
         verify_onnx_tokens(folder, tokens, count=200)
 
 
+@pytest.mark.slow
 def test_what_is_ignored_is_said(logos_here: Logos, tmp_path: Path) -> None:
     change = all_of(added("<pad>"), tokenizer_json(lambda t: t["model"].update(dropout=0.1)))
     folder = copy_of_nano(tmp_path / "variant", change)
@@ -153,6 +158,7 @@ def greedy(engine: Engine, stops: list[str]) -> tuple[str, tuple[int, ...]]:
     return answer.text, answer.tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 def test_a_marker_among_the_ends_is_no_end(logos_here: Logos, open_model: Any, tmp_path: Path, to: str) -> None:
     """It is written and kept in the text, and ends it where the task says so."""
@@ -164,6 +170,7 @@ def test_a_marker_among_the_ends_is_no_end(logos_here: Logos, open_model: Any, t
     assert text.endswith("<MoleculeE>") and text.count("<MoleculeE>") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 def test_rows_without_a_token_are_never_drawn(logos_here: Logos, open_model: Any, tmp_path: Path, to: str) -> None:
     plain = open_model(converted(logos_here, copy_of_nano(tmp_path / "nano"), to))

@@ -21,6 +21,7 @@ H = "EVQLVESGGGLVQPGGSLRLSCAASGFNIKDTYIHWVRQAPGKGLEWVARIYPTNGYTRYADSVKGRFTISADTS
 L = "DIQMTQSPSSLSASVGDRVTITCRASQDVNTAVAWYQQKPGKAPKLLIYSASFLYSGVPSRFSGSRSGTDFTLTISSLQPEDFATYYCQQHYTTPPTFGQGTKVEIK"
 
 
+@pytest.mark.slow
 def test_numbers_of_answers(nano_bf16: Path, logos_here: Logos, tmp_path: Path) -> None:
     rows = tmp_path / "pairs.csv"
     rows.write_text(f"name,heavy,light\nt,{H[:95]},{L[:86]}\n")

@@ -30,6 +30,7 @@ def lines(*records: dict[str, Any]) -> str:
     return "".join(json.dumps(one) + "\n" for one in records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
     [
@@ -154,6 +155,7 @@ def test_the_csv_has_what_was_scored(logos_here: Logos, tmp_path: Path) -> None:
     assert rows[0]["each"] == "" and json.loads(rows[1]["each"]) and None not in rows[0]
 
 
+@pytest.mark.slow
 def test_scores_are_fed_on(logos_here: Logos) -> None:
     """As before: what was scored is the next task's input."""
     scores = logos_here("score", "-", "-m", "nano", stdin="CC(=O)Nc1ccc(O)cc1 para\n").out

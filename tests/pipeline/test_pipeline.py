@@ -112,6 +112,7 @@ def test_a_row_of_top_goes_on_from_its_samples(engine: Any, count: int) -> None:
     assert len(shelf.records) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("samples", "top"), [(1, None), (3, None), (4, 1)])
 def test_logits_that_are_no_numbers_cost_their_row_only(
     nano_bf16: Path, tmp_path: Path, open_model: Any, samples: int, top: int | None
@@ -153,6 +154,7 @@ def test_an_answer_that_is_the_question(engine: Any, task: str, value: Any, text
     assert (top.count == 1 and top.error is None) if keep else (top.failed and top.error == told)
 
 
+@pytest.mark.slow
 def test_rows_are_read_as_slots_fall_free(engine: Any) -> None:
     """Memory stays flat because the input is not read ahead of the work."""
     pulled: deque[int] = deque()
@@ -190,6 +192,7 @@ def test_an_answer_does_not_wait_for_the_next_row(engine: Any) -> None:
     assert found == [(row, sample) for row in (0, 2) for sample in range(3)]
 
 
+@pytest.mark.slow
 def test_bad_rows_behind_a_live_one_are_not_piled_up(engine: Any) -> None:
     pulled = 0
 

@@ -45,6 +45,7 @@ def nano_f32(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return convert(Path(logos_cli.nano.__file__).parent, tmp_path_factory.mktemp("f32") / "nano.gguf", "f32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["molecule", "retro", "antibody", "material"])
 def test_a_generated_answer_scores_as_when_it_was_written(nano_f32: Path, open_model: Any, task: str) -> None:
     """At f32, where a prompt read in one go and tokens written one by one agree within 1e-3 (1e-3 a token at f16)."""
@@ -96,6 +97,7 @@ def test_a_score_does_not_depend_on_its_neighbours(engine: Engine) -> None:
     assert [one.logprob for one in reversed(scores(engine, rows[::-1]))] == [one.logprob for one in together]
 
 
+@pytest.mark.slow
 def test_mutants_against_their_wild_type(engine: Engine) -> None:
     found = scores(engine, [VH], task=TASKS["antibody"], mutations=Mutations.parse("A24V,E1Q+V2I,99,A99G"))
     wild, *mutants = found
@@ -139,6 +141,7 @@ def test_rows_that_cannot_be_scored(engine: Engine) -> None:
     assert "no answer to score" in (record.error or "")
 
 
+@pytest.mark.slow
 def test_the_command(logos_here: Callable[..., Run], tmp_path: Path) -> None:
     text = "CCO ethanol\nnonsense bad\n\nCC>>CCO reaction\n"
     found = logos_here("score", "-", "-m", "nano", stdin=text)

@@ -125,6 +125,7 @@ def test_texts_that_share_the_first_half_are_told_apart() -> None:
     assert "CCO" in Digests.of(array("Q", [first, second ^ 1, first, second, first - 1, second]))
 
 
+@pytest.mark.slow
 def test_memory(tmp_path: Path) -> None:
     """200,000 keys add less than 30 MB to a process, so a million stay under 200."""
     rng = random.Random(0)
@@ -151,6 +152,7 @@ def test_only_valid_answers_have_it(tmp_path: Path) -> None:
     assert Formatter("smi").lines(good) == "CC=O.CCO\ta\t1\t1\tfalse true\n"
 
 
+@pytest.mark.slow
 def test_the_ranking_stays(logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     (tmp_path / "products.smi").write_text(PRODUCTS)
     (tmp_path / "stock.smi").write_text("CC(=O)OC(C)=O\nOC(=O)c1ccccc1O\nNc1ccc(O)cc1\n")

@@ -44,6 +44,7 @@ def test_what_is_no_budget(text: str) -> None:
 tables = st.lists(st.lists(st.tuples(st.integers(1, 60), st.floats(0, 10)), min_size=1, max_size=4), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(table=tables, room=st.integers(0, 120))
 def test_no_choice_is_better(table: list[list[tuple[int, float]]], room: int) -> None:
@@ -84,6 +85,7 @@ def test_damage_of_other_types_follows_from_two() -> None:
     assert min(o.damage for o in odd.options()) >= 0  # noise: a finer type that seems worse
 
 
+@pytest.mark.slow
 def test_a_matrix_is_measured_and_put_back(nano_bf16: Path) -> None:
     engine = open_unquantized(nano_bf16, EngineSettings(device="cpu"))
     texts = ("<MoleculeS>CC(=O)Oc1ccccc1C(=O)O<MoleculeE>", "<ProteinS>MKTAYIAKQRQISFVKSHFSRQ<ProteinE>")
@@ -119,6 +121,7 @@ def test_a_sample_is_whole_texts_within_its_tokens() -> None:
     assert sample(Sequences((tuple(range(5000)),), ""), 768).tokens == 1024
 
 
+@pytest.mark.slow
 def test_the_command(
     logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tiny_gguf: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -152,6 +155,7 @@ def test_the_command(
         assert not list(tmp_path.glob("f.gguf*"))
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_divide(tmp_path: Path, logos_here: Callable[..., Run]) -> None:
     """An FFN of 320: its down projections get block-32 types."""
     source = convert(write_checkpoint(tmp_path / "c", build_tokenizer(), intermediate_size=320), tmp_path / "m.gguf", "bf16")
@@ -163,6 +167,7 @@ def test_rows_that_do_not_divide(tmp_path: Path, logos_here: Callable[..., Run])
     assert kinds <= {"IQ4_NL", "Q5_0", "Q8_0"} and smallest(read_header(source)) < free_bytes(Budget(5.0), read_header(source))
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed(tiny_gguf: Callable[[str], Path], tmp_path: Path, logos: Callable[..., Run]) -> None:
     """Ctrl-C in the middle of measuring; the same file as of a run left alone, also for another budget."""
     rows = tmp_path / "rows.smi"

@@ -37,6 +37,7 @@ def text_ids() -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(rng.integers(3, 500, n).tolist()) for n in (40, 3, 61))
 
 
+@pytest.mark.slow
 def test_sums_are_those_of_an_independent_forward_pass(tiny: Path, tiny_gguf: Callable[[str], Path], text_ids: Any) -> None:
     """All tokens of all texts count, short texts too; the head among them, the embedding not."""
     engine = open_unquantized(tiny_gguf("f32"), CPU)
@@ -145,6 +146,7 @@ UNSEEN = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_own_samples_lower_the_loss_on_unseen_text(
     logos_here: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path, open_model: Any, monkeypatch: Any
 ) -> None:
@@ -191,6 +193,7 @@ def test_llama_imatrix_sums_the_same(nano_bf16: Path, tmp_path: Path) -> None:
     assert mine.path.read_bytes()[mine.data_start :] == other.path.read_bytes()[other.data_start :]
 
 
+@pytest.mark.slow
 def test_the_command(logos_here: Callable[..., Run], tmp_path: Path, tiny_gguf: Callable[[str], Path]) -> None:
     model, out, matrix = tiny_gguf("bf16"), tmp_path / "q.gguf", tmp_path / "i.gguf"
     rows = tmp_path / "rows.smi"

@@ -29,6 +29,7 @@ ERROR = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme(nano_bf16: Path, tmp_path: Path, name: str) -> None:
     scheme = scheme_named(name)
@@ -53,6 +54,7 @@ def test_every_scheme(nano_bf16: Path, tmp_path: Path, name: str) -> None:
         assert rms <= (0 if tensor.data.ndim == 1 else ERROR[name]), tensor.name
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_divide_are_reported(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(), intermediate_size=320)
     source = convert(folder, tmp_path / "m.gguf", "bf16")
@@ -72,6 +74,7 @@ def test_what_cannot_be_quantized(nano_int4: Path, tmp_path: Path) -> None:
         quantize_gguf(nano_int4, tmp_path / "q.gguf", scheme_named("q8_0"), None, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing(nano_bf16: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
@@ -80,6 +83,7 @@ def test_a_full_disk_leaves_nothing(nano_bf16: Path) -> None:
         quantize_gguf(nano_bf16, full, scheme_named("q8_0"), None, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_the_command_reports_and_writes_all_or_nothing(
     logos: Callable[..., Run], nano_bf16: Path, nano_int4: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def number(kind: str) -> int:
     return int(GGMLQuantizationType[kind])
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([1e-3, 1.0, 300.0]))
 @pytest.mark.parametrize("kind", FORMATS)
@@ -104,6 +105,7 @@ def test_nearest_levels() -> None:
     assert nearest(values[:-1], FORMATS["Q4_0"].levels).tolist() == [0, 0, 0, 8, 15, 15]
 
 
+@pytest.mark.slow
 def test_inputs_and_their_moments(tiny_gguf: Callable[[str], Path]) -> None:
     engine = open_unquantized(tiny_gguf("f32"), EngineSettings(device="cpu"))
     try:
@@ -123,6 +125,7 @@ def test_inputs_and_their_moments(tiny_gguf: Callable[[str], Path]) -> None:
         engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["q4_k_m", "q8_0", "iq4_xs"])
 def test_a_file_is_refined_in_place(nano_bf16: Path, tmp_path: Path, open_model: Any, kind: str) -> None:
     """Same types, same size, whole and sealed, nearer to the unquantized model."""

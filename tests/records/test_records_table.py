@@ -133,6 +133,7 @@ def test_scores_of_a_table_are_drawn_and_are_no_answers(tmp_path: Path) -> None:
         list(read_records(path))
 
 
+@pytest.mark.slow
 def test_the_same_figures_and_the_same_picture(logos_here: Logos, tmp_path: Path) -> None:
     """From the JSONL of a run and from its csv, by the commands."""
     rows = "CC(=O)NC1=CC=C(O)C=C1 paracetamol\nbad( x\nCCOC(=O)c1ccc(N)cc1 benzocaine\n"

@@ -28,6 +28,7 @@ ANSWERS: dict[str, list[str | Path]] = {
 INPUT = {"react": "CC(=O)Cl.Nc1ccccc1 a\nxx b\n", "raw": "<MoleculeS>CC\n"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ANSWERS)
 def test_answers(task: str, nano_bf16: Path, logos_here: Logos) -> None:
     found = logos_here("generate", task, *ANSWERS[task], "-m", nano_bf16, stdin=INPUT.get(task, ""))
@@ -47,6 +48,7 @@ def test_scores(nano_bf16: Path, logos_here: Logos) -> None:
     assert [line["id"] for line in fed.lines] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_lines_without_a_kind(nano_bf16: Path, logos_here: Logos, tmp_path: Path) -> None:
     """Of records and of scores; both are told apart as before."""
     for command in (["generate", "molecule", "-n", "2"], ["score", EXAMPLES / "drugs.smi", "--limit", "2"]):

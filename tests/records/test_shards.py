@@ -83,6 +83,7 @@ def runs(draw: Callable[..., Any]) -> Run:
     return Run(rows, records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("valid_only", [False, True])
 @pytest.mark.parametrize("form", ["jsonl", "csv", "smi", "fasta"])
 @settings(max_examples=50, deadline=None)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from builders import Run
 from processes import ended
 
@@ -29,6 +30,7 @@ ROWS: list[tuple[bytes, str | None]] = [
 ]
 
 
+@pytest.mark.slow
 def test_every_bad_row_is_one_record(tmp_path: Path, private_cache: Path, logos: Callable[..., Run]) -> None:
     """Mixed line ends, gzipped; the settings of the bundled model, no tokens wasted."""
     path, out = tmp_path / "rows.smi.gz", tmp_path / "o.jsonl"
@@ -56,6 +58,7 @@ def test_a_prompt_longer_than_the_context(logos: Callable[..., Run]) -> None:
     assert found.code == 0 and "context" in found.lines[0]["error"] and found.lines[1]["error"] is None
 
 
+@pytest.mark.slow
 def test_a_line_that_unpacks_to_a_gigabyte(tmp_path: Path, private_cache: Path) -> None:
     path = tmp_path / "bomb.smi.gz"
     packed = gzip.compress(b"C" * (16 << 20))

@@ -69,6 +69,7 @@ def old_lzma(data: bytes) -> bytes:
     return lzma.compress(data, lzma.FORMAT_ALONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, old_lzma])
 def test_packed_files_are_read_whatever_their_name(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     for name, data in (("x", b"CCO a\nCCN b\n"), ("x.csv.bz2", b"name,smiles\na,CCO\nb,CCN\n")):

@@ -99,6 +99,7 @@ def test_answers_go_round(logos_here: Logos, tmp_path: Path) -> None:
     assert "rank" in next(csv.reader(io.StringIO(found.out)))
 
 
+@pytest.mark.slow
 def test_a_huge_cell_and_a_resume(logos_here: Logos, tmp_path: Path) -> None:
     path, out = tmp_path / "t.csv", tmp_path / "o.jsonl"
     path.write_text(f"id,smiles,note\n1,CCO,x\n2,CCN,{'y' * 140_000}\n3,{'C' * 140_000},z\n4,CCC,z\n")

@@ -66,6 +66,7 @@ async def refused(client: Client, name: str, **given: Any) -> str:
     return text.text
 
 
+@pytest.mark.slow
 def test_tools_and_their_answers(ask: Ask, logos_here: Callable[..., Run], nano_int4: Path) -> None:
     async def work(client: Client) -> tuple[Any, ...]:
         listed = await client.list_tools()
@@ -103,6 +104,7 @@ def test_tools_and_their_answers(ask: Ask, logos_here: Callable[..., Run], nano_
     assert [one["mutant"] for one in score["mutants"]] == [one["mutant"] for one in best]
 
 
+@pytest.mark.slow
 def test_a_pocket(http: Served) -> None:
     """nano repeats few proteins: either its places, or why there are none."""
 
@@ -140,6 +142,7 @@ def test_misuse(http: Served, name: str, given: dict[str, Any], said: str) -> No
     assert said in over(lambda: f"{http.url}/mcp")(lambda client: refused(client, name, **given))
 
 
+@pytest.mark.slow
 def test_many_at_once(http: Served) -> None:
     """Calls share the engine's steps with each other and with the other routes; each gets its own answer."""
     products = [PRODUCT, "CC(=O)Oc1ccccc1C(=O)O", "CCOC(=O)c1ccc(N)cc1"]

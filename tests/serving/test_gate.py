@@ -27,6 +27,7 @@ def post(path: str, data: bytes) -> bytes:
     return "\r\n".join((*head, "", "")).encode() + data
 
 
+@pytest.mark.slow
 def test_beyond_the_queue_is_429(nano_int4: Path) -> None:
     with served(nano_int4, queue=2) as server:
         with ThreadPoolExecutor(2) as pool:
@@ -73,6 +74,7 @@ def test_a_client_that_goes_frees_its_slots(server: Served, path: str, stream: b
     assert server.ask("/v1/completions", {"prompt": "C"}).status == 200
 
 
+@pytest.mark.slow
 def test_the_others_get_theirs(server: Served) -> None:
     """Two ask alike; one goes before the end."""
     expected = server.ask("/v1/completions", SLOW | {"seed": 1}).json["choices"]

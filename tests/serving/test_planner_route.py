@@ -33,6 +33,7 @@ def posted(server: Served, smiles: list[str], beams: int) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_as_generate(server: Served, logos_here: Callable[..., Run], nano_int4: Path) -> None:
     found = posted(server, [*PRODUCTS, "no SMILES"], 5)
     flags = ("--decode", "beam", "--top", "5", "--max-tokens", "200")

@@ -18,6 +18,7 @@ def address(nano_int4: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task, stdin", [("retro", ROWS), ("molecule", "c1ccc\nCC(=O)N\n")])
 @pytest.mark.parametrize("longest", ["200", "6"])
 def test_greedy_records_are_those_of_the_file(

@@ -37,6 +37,7 @@ def at_work(port: int) -> bool:
 LONG = {"prompt": "<MoleculeS>", "n": 8, "max_tokens": 150, "temperature": 3}
 
 
+@pytest.mark.slow
 def test_sigterm_drains(nano_int4: Path) -> None:
     """What was begun is answered, nobody new is let in, and the end is no failure."""
     with serving(nano_int4) as (child, port), ThreadPoolExecutor(1) as pool:
@@ -50,6 +51,7 @@ def test_sigterm_drains(nano_int4: Path) -> None:
             ask(port, LONG)
 
 
+@pytest.mark.slow
 def test_time_to_end_has_an_end(nano_int4: Path) -> None:
     with serving(nano_int4, "--drain", "0") as (child, port), ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, port, LONG | {"n": 64})
@@ -60,6 +62,7 @@ def test_time_to_end_has_an_end(nano_int4: Path) -> None:
         assert "stopped with 1 requests unanswered after 0 s" in child.stderr.read()
 
 
+@pytest.mark.slow
 def test_ctrl_c(nano_int4: Path) -> None:
     with serving(nano_int4) as (child, port):
         assert ask(port, {"prompt": "C"})[0] == 200

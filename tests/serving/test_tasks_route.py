@@ -49,6 +49,7 @@ def expected(nano_int4: Path) -> dict[int, list[Any]]:
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_as_generate(
     server: Served, logos_here: Callable[..., Run], nano_int4: Path, expected: dict[int, list[Any]], case: int
@@ -65,6 +66,7 @@ def test_as_generate(
     assert streamed.headers["content-type"].startswith("application/x-ndjson")
 
 
+@pytest.mark.slow
 def test_all_at_once_as_each_alone(server: Served, expected: dict[int, list[Any]]) -> None:
     """Twelve clients, every one with other rows and settings than its neighbours, each twice."""
     assert len(expected) == len(CASES), "the cases above have run"
@@ -84,6 +86,7 @@ def test_all_at_once_as_each_alone(server: Served, expected: dict[int, list[Any]
     assert together < 1.5 * alone, "requests of several clients share steps"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, task, options, flags",
     [
@@ -104,6 +107,7 @@ def test_a_file_as_generate_reads_it(
     assert server.ask(f"/v1/tasks/{task}?{options}", data).json["records"] == run.lines
 
 
+@pytest.mark.slow
 def test_a_structure(server: Served, logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     import gzip
 

@@ -17,6 +17,7 @@ from served import served
 FUZZ = Path(__file__).parent / "fuzz.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the fuzzer forks")
 def test_damage_at_random(tmp_path: Path) -> None:
     """In a process of its own, since it forks, and this one has threads."""
@@ -27,6 +28,7 @@ def test_damage_at_random(tmp_path: Path) -> None:
     assert done.returncode == 0 and "24 mutations, 0 complaints" in done.stdout, done.stdout[-5000:] + done.stderr
 
 
+@pytest.mark.slow
 def test_damage_to_rows(tmp_path: Path) -> None:
     done, complaints = fuzz_rows.fuzz(range(100_000, 100_350), 0, tmp_path)
     assert sum(done.values()) == 350 and not complaints, "\n\n".join(complaints)[:5000]
@@ -39,6 +41,7 @@ def test_damage_to_structures(tmp_path: Path) -> None:
     assert not found, "a letter of several bytes among an atom's columns"
 
 
+@pytest.mark.slow
 def test_damage_to_requests(nano_int4: Path) -> None:
     with served(nano_int4, tokens=fuzz_server.MOST) as server:
         done, complaints = fuzz_server.fuzz(range(100_000, 100_100), 0, server)

@@ -146,6 +146,7 @@ def changed(lines: list[str], rng: random.Random) -> tuple[str, tuple[str, str, 
     return text, (name, own, own_number)
 
 
+@pytest.mark.slow
 def test_a_hundred_changed_copies(tmp_path: Path) -> None:
     given = gzip.decompress(PDB.read_bytes()).decode().splitlines()
     lines = [line for line in given if line.startswith(("ATOM", "HETATM")) and line[17:20] != "HOH"]

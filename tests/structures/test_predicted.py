@@ -120,6 +120,7 @@ def test_ligands_by_label(tmp_path: Path) -> None:
     assert crystal.pocket == POCKET
 
 
+@pytest.mark.slow
 def test_in_a_record(tmp_path: Path, nano_int4: Path, logos_here: Callable[..., Run]) -> None:
     path = tmp_path / "model.cif"
     path.write_text(model_cif(STYLES[3]))

@@ -48,6 +48,7 @@ def long_rows(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_at_any_moment_of_a_run(private_cache: Path, nano_bf16: Path, long_rows: Path, tmp_path: Path) -> None:
     """Imports, load, prefill, decode: whatever the moment hits."""
     for tenth in range(3, 18, 2):
@@ -64,6 +65,7 @@ def test_at_any_moment_of_a_run(private_cache: Path, nano_bf16: Path, long_rows:
             assert err.splitlines()[-1] == "logos: interrupted"
 
 
+@pytest.mark.slow
 def test_while_decoding(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
     out, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
     with running("generate", "molecule", "-m", nano_bf16, "-n", "100000", "-o", out, **SILENT) as child:
@@ -72,6 +74,7 @@ def test_while_decoding(private_cache: Path, nano_bf16: Path, tmp_path: Path) ->
     assert partial.exists() and not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["quantize"], ["convert", "nano"]], ids=["quantize", "convert"])
 def test_while_quantizing(command: list[str], private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
     source = command[1:] or [str(nano_bf16)]
@@ -81,6 +84,7 @@ def test_while_quantizing(command: list[str], private_cache: Path, nano_bf16: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["term", "hup"])
 def test_a_batch_system_ends_it_like_ctrl_c(
     number: signal.Signals, private_cache: Path, nano_bf16: Path, tmp_path: Path

@@ -114,6 +114,7 @@ def rival(nano_bf16: Path, open_model: Any) -> Iterator[CompletionsServer]:
         yield told
 
 
+@pytest.mark.slow
 def test_logos_and_a_rival_answer_the_same_rows(
     rival: CompletionsServer, nano_bf16: Path, logos_here: Logos, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
 from schemas import SCHEMA
 
 from logos_cli.benchmarks.metrics.metrics import EVERY, FIGURES
@@ -39,6 +40,7 @@ def sources() -> list[Path]:
     return sorted({path.resolve() for top in tops for path in top.rglob("*.py")})
 
 
+@pytest.mark.slow
 def test_no_task_is_named_outside_tasks() -> None:
     used: dict[str, set[str]] = {}
     for path in sources():

@@ -83,6 +83,7 @@ def lines(*rows: dict[str, object]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
+@pytest.mark.slow
 def test_generated_scored_evaluated_and_drawn(logos_here: Logos, tmp_path: Path) -> None:
     rows = lines({"smiles": "OC(=O)c1ccccc1OC(C)=O", "id": "aspirin", "groundtruth": "CCO"}, {"smiles": "xx", "id": "bad"})
     records = tmp_path / "analogs.jsonl"
@@ -127,6 +128,7 @@ def test_compared_with_a_baseline(logos_here: Logos, tmp_path: Path) -> None:
     assert document["models"][0]["tasks"]["analog"]["against_baseline"]["top"]["1"]["flips"]["neither"] == 1
 
 
+@pytest.mark.slow
 def test_residues_are_merged_stored_and_read_back(logos_here: Logos, tmp_path: Path) -> None:
     rows = lines({"sequence": UBIQUITIN, "pocket": [2, 5], "id": "ubi"})
     (merged,) = logos_here("generate", "surface", "-", "-m", "nano", "-n", 4, "--top", 1, "--max-tokens", 60, stdin=rows).lines
