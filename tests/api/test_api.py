@@ -72,6 +72,7 @@ def test_rows_of_every_kind(model: logos_cli.Model) -> None:
     assert scored.task == "protein" and scored.logprob is not None and scored.logprob < 0
 
 
+@pytest.mark.slow
 def test_rows_stream(model: logos_cli.Model) -> None:
     """An endless iterator is read as answers are taken."""
     taken = 0
@@ -89,6 +90,7 @@ def test_rows_stream(model: logos_cli.Model) -> None:
     assert next(iter(logos_cli.generate("retro", DRUGS[:1], model=model))).row == 0, "the model is free again"
 
 
+@pytest.mark.slow
 def test_one_iterator_at_a_time(model: logos_cli.Model, nano_bf16: Path) -> None:
     answers = logos_cli.generate("retro", DRUGS[:1] * 3, model=model)
     next(answers)

@@ -208,6 +208,7 @@ def test_right_answers_that_are_no_molecules(logos_here: Callable[..., Run], nan
     assert cut.startswith("row 4: ") and "give --max-tokens" in cut
 
 
+@pytest.mark.slow
 def test_any_language_model_on_plain_text(logos: Callable[..., Run], tiny_gguf: Callable[[str], Path], tmp_path: Path) -> None:
     data = tmp_path / "t.jsonl"
     data.write_text('{"id": "a", "text": "The quick brown fox"}\n{"id": "b", "text": "jumps over the dog"}\n')

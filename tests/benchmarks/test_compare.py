@@ -93,6 +93,7 @@ def test_pages(files: tuple[Path, Path, Path], logos_here: Logos, tmp_path: Path
     assert (tmp_path / "page.html").read_text().endswith("</body></html>\n")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared(files: tuple[Path, Path, Path], logos_here: Logos, tmp_path: Path) -> None:
     first, second, _ = files
     strangers = write(tmp_path / "s.jsonl", [replace(one, input="CCCCCC", id="x") for one in answers("m", {0: ("C",)})[:1]])

@@ -131,6 +131,7 @@ def test_rows_are_answered_until_the_interval_is_narrow(
     )
 
 
+@pytest.mark.slow
 def test_what_until_needs(logos_here: Callable[..., Run], tmp_path: Path) -> None:
     rows = tmp_path / "r.smi"
     rows.write_text("CCO\n")

@@ -113,6 +113,7 @@ def test_an_interrupted_run_goes_on(logos: Callable[..., Run], tmp_path: Path) -
     assert "is complete" in logos(*command, "--resume").err
 
 
+@pytest.mark.slow
 def test_what_a_round_says_is_passed_on(logos: Callable[..., Run], nano_bf16: Path, tmp_path: Path) -> None:
     """A file that cannot be read any more when its round comes."""
     path = tmp_path / "m.gguf"

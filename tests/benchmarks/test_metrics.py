@@ -127,6 +127,7 @@ def test_every_way_to_say_what_is_right(value: object) -> None:
     assert TASKS["retro"].truth("not a molecule") is None and TASKS["retro"].truth(None) is None
 
 
+@pytest.mark.slow
 def test_evaluate(logos: Callable[..., Run], tmp_path: Path) -> None:
     records = tmp_path / "r.jsonl"
     records.write_text("".join(record.to_line() for record in RECORDS))
@@ -139,6 +140,7 @@ def test_evaluate(logos: Callable[..., Run], tmp_path: Path) -> None:
     assert max(map(len, shown.out.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_evaluate_reads_stdin_gzip_and_a_file_cut_short(logos: Callable[..., Run], tmp_path: Path) -> None:
     text = "".join(record.to_line() for record in RECORDS)
     plain, packed = tmp_path / "r.jsonl", tmp_path / "r.jsonl.gz"
@@ -148,6 +150,7 @@ def test_evaluate_reads_stdin_gzip_and_a_file_cut_short(logos: Callable[..., Run
     assert [one.code for one in found] == [0, 0, 0] and found[0].out == found[1].out == found[2].out != ""
 
 
+@pytest.mark.slow
 def test_scores_are_no_answers(logos: Callable[..., Run], tmp_path: Path) -> None:
     scores = tmp_path / "scores.jsonl"
     scores.write_text(logos("score", "-", "-m", "nano", stdin="CCO\n").out)
@@ -169,6 +172,7 @@ def test_known_materials_whose_linkers_are_not_sanitized_are_known(logos: Callab
     assert found["validity"]["value"] == 1 and found["novelty"]["value"] == 0
 
 
+@pytest.mark.slow
 def test_evaluate_takes_the_records_own_truth(logos: Callable[..., Run], tmp_path: Path) -> None:
     records = tmp_path / "r.jsonl"
     own = "<MoleculeS>CCN<MoleculeE>"

@@ -149,6 +149,7 @@ class Checked(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_and_needs_no_network(results: list[Path], logos: Callable[..., Run], tmp_path: Path) -> None:
     out = tmp_path / "r.html"
     found = logos("bench", "report", *results, "-o", out)

@@ -113,6 +113,7 @@ def test_cells_and_keys_hold_no_names(tmp_path: Path) -> None:
     assert [row.value for row in rows] == ["CC(=O)N", "CCO CCN"], "the task refuses the blank"
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.sampled_from(["CCO", "C", "(", ")", "=O", "1", ">>", ".", "name", "C1CC1", "[Na+]", "x-1"]), min_size=1, max_size=8

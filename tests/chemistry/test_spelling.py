@@ -47,6 +47,7 @@ def test_scores_do_not_depend_on_the_spelling(logos_here: Logos) -> None:
         assert written[0]["logprob"] == found[0]["logprob"] > written[1]["logprob"] and "asked" not in written[1]
 
 
+@pytest.mark.slow
 def test_as_written_is_asked_and_recorded(logos_here: Logos) -> None:
     (found,) = logos_here("generate", "retro", "-", "-m", "nano", "--as-written", stdin=f"{KEKULE}\n").out.splitlines()
     record = json.loads(found)
@@ -66,6 +67,7 @@ def test_options_without_a_meaning_are_refused(arguments: tuple[str, ...], told:
     assert (found.code, found.out) == (2, "") and told in found.err and found.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_resume_asks_in_the_same_way(logos_here: Logos, tmp_path: Path) -> None:
     source, out = tmp_path / "rows.smi", tmp_path / "o.jsonl"
     source.write_text(f"{KEKULE}\n")
@@ -78,6 +80,7 @@ def test_a_resume_asks_in_the_same_way(logos_here: Logos, tmp_path: Path) -> Non
         assert name in logos_here(*arguments, "--resume", option).err
 
 
+@pytest.mark.slow
 def test_what_the_spelling_is_worth_is_measured(nano_int4: Path, open_model: Any) -> None:
     assert kekule("c1ccccc1O") == "OC1=CC=CC=C1" and kekule("CCO") == "CCO"
     reactions = [{"product": AROMATIC, "reactants": ["CC(=O)Cl", "Nc1ccc(O)cc1"]}, {"product": "CCOCC", "reactants": ["CCO"]}]

@@ -47,6 +47,7 @@ GGUFS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", GGUFS.values(), ids=GGUFS.keys())
 def test_what_is_no_gguf(damage: Callable[[bytes], bytes], tmp_path: Path, private_cache: Path) -> None:
     path = tmp_path / "m.gguf"
@@ -218,6 +219,7 @@ def test_inspect_of_damaged_checkpoints(tiny: Path, tmp_path: Path, private_cach
         refused(tmp_path, folder, ["inspect", folder])
 
 
+@pytest.mark.slow
 def test_a_marker_that_is_missing_is_named(tmp_path: Path, private_cache: Path) -> None:
     folder = write_checkpoint(tmp_path / "c", build_tokenizer(markers=MARKERS[:-1]))
     assert "<Search>" in ended("convert", folder, "-o", tmp_path / "o.gguf").err

@@ -81,6 +81,7 @@ def test_a_killed_shard_goes_on(logos_here: Callable[..., Run], nano_int4: Path,
     assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_what_a_shard_needs(logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     for words, told in (
         (("generate", "retro", "x.smi", "--shard", "0/2"), "--shard needs -o OUT"),

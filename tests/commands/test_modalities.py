@@ -75,6 +75,7 @@ def test_binding_sites_of_a_structure_and_its_bfactors(logos_here: Logos, tmp_pa
     assert "B-factors" in found.err and "chain A, 115 residues" in found.err
 
 
+@pytest.mark.slow
 def test_single_binding_site_answers(logos_here: Logos) -> None:
     records = logos_here("generate", "pocket", EXAMPLES / "proteins.fasta", "-m", "nano", "-n", 2, "--limit", 1).lines
     assert [record["sample"] for record in records] == [0, 1]
@@ -115,6 +116,7 @@ def test_a_pocket_answer_is_the_next_tasks_input(logos_here: Logos) -> None:
     assert record["site"] == {"pocket": [2, 5]} and record["input"] == "MKTAYIAKQR"
 
 
+@pytest.mark.slow
 def test_expanded_pockets(logos_here: Logos) -> None:
     found = logos_here(
         "generate", "expand", EXAMPLES / "proteins.fasta", "-m", "nano", "--pocket-from", "8,44,68", "--limit", 1
@@ -132,6 +134,7 @@ def test_materials(logos_here: Logos) -> None:
     assert node["id"] == "paddlewheel" and (not node["valid"] or node["answer"]["metal"] == "[Cu][Cu]")
 
 
+@pytest.mark.slow
 def test_molecules_from_a_prefix_and_from_sdf(logos_here: Logos) -> None:
     record = logos_here("generate", "molecule", "-", "-m", "nano", stdin="O=C(O)c1ccc\n").lines[0]
     assert record["input"] == "O=C(O)c1ccc" and (
@@ -173,6 +176,7 @@ BAD: list[tuple[str, str, str, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "text", "option", "reason"), BAD)
 def test_bad_input_is_an_error_record(logos_here: Logos, task: str, text: str, option: str, reason: str) -> None:
     found = logos_here("generate", task, "-", "-m", "nano", *([option] if option else []), stdin=text)
@@ -212,6 +216,7 @@ def test_what_no_molecule_has_is_refused_for_scores(logos_here: Logos, option: t
     assert found.code == 2 and f"{option[0]} says how a protein is read, and molecule takes none" in found.err
 
 
+@pytest.mark.slow
 def test_options_of_structures_are_read_where_there_is_one(logos_here: Logos) -> None:
     options = ("--chain", "A", "--pocket-from", "ZYB", "--cutoff", 8, "-m", "nano")
     (record,) = logos_here("generate", "ligand", BRD, *options, "--max-tokens", 20).lines
@@ -219,6 +224,7 @@ def test_options_of_structures_are_read_where_there_is_one(logos_here: Logos) ->
     assert logos_here("score", BRD, *options[:2], "-m", "nano").lines[0]["logprob"] < 0
 
 
+@pytest.mark.slow
 def test_what_was_done_to_structures_is_told_of_all(logos_here: Logos, tmp_path: Path) -> None:
     """Chain and length of the first three only: a folder may hold thousands."""
     for name in ("a", "b", "c", "e"):
@@ -245,6 +251,7 @@ def test_resuming_merged_pockets(logos_here: Logos, tmp_path: Path) -> None:
     assert cut.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
 def test_resuming_structures_with_bfactors(logos_here: Logos, tmp_path: Path) -> None:
     """Files of rows that are done stay as they are, the others are named and filled as an undisturbed run does. Of the last
     record nobody knows whether its row had more; its file is written again."""

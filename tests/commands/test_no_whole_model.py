@@ -77,6 +77,7 @@ CASES: dict[str, tuple[Callable[[Path, Path], Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_each_command_names_it(
     logos_here: Logos, tmp_path: Path, nano_bf16: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -19,6 +19,7 @@ import pytest
 from builders import Run
 from processes import AT_ONCE, PATIENCE, running, wait_until
 
+pytestmark = pytest.mark.slow
 LOGOS = " ".join(processes.LOGOS)
 DRUGS = Path(__file__).parents[2] / "examples" / "drugs.smi"
 FAST = ["--temperature", "1", "--max-tokens", "40"]
@@ -34,11 +35,11 @@ def shell(script: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 def on_a_terminal(script: str) -> subprocess.CompletedProcess[str]:
     """`script` gives the command a terminal."""
-    command = ["script", "-qec", script, "/dev/null"]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run(
+        ["script", "-qec", script, "/dev/null"], check=False, capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
-@pytest.mark.slow
 def test_the_chemists_two_commands(logos: Callable[..., Run], tmp_path: Path) -> None:
     model = tmp_path / "nano-int4.gguf"
     done = logos("convert", "nano", "-o", model, "--type", "int4")
@@ -58,7 +59,6 @@ def test_records_on_stdout_and_nothing_else(logos: Callable[..., Run]) -> None:
     assert "not LOGOS-1B" in found.err and "1 row without an answer" in found.err and "1 blank line skipped" in found.err
 
 
-@pytest.mark.slow
 def test_exit_codes(logos: Callable[..., Run], tmp_path: Path) -> None:
     assert logos("generate", "retro", "--strict", *FAST, stdin="xx\n").code == 1
     for arguments in (
@@ -86,7 +86,6 @@ def test_a_terminal_without_input_is_told(private_cache: Path) -> None:
     assert done.returncode == 2 and "give INPUT" in done.stdout
 
 
-@pytest.mark.slow
 def test_a_terminal_shows_progress_and_the_file_gets_the_records(private_cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     done = on_a_terminal(f"{LOGOS} generate retro {DRUGS} -n 3 > {out}")
@@ -108,7 +107,6 @@ def asked(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[
             watchdog.cancel()
 
 
-@pytest.mark.slow
 def test_failed_rows_leave_at_once(private_cache: Path) -> None:
     """They must not wait for an answer that may come much later, but for the four lines that decide on the format."""
     with asked("generate", "retro") as (child, question, answer):
@@ -121,7 +119,6 @@ def test_failed_rows_leave_at_once(private_cache: Path) -> None:
         assert child.wait(PATIENCE) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("samples", ["1", "3"])
 def test_a_coprocess_gets_its_answer_before_it_asks_again(private_cache: Path, samples: str) -> None:
     with asked("generate", "retro", "-n", samples, "--top", "1") as (child, question, answer):
@@ -133,7 +130,6 @@ def test_a_coprocess_gets_its_answer_before_it_asks_again(private_cache: Path, s
         assert child.wait(PATIENCE) == 0 and answer.read() == ""
 
 
-@pytest.mark.slow
 def test_ctrl_c_while_it_waits_for_a_pipe(private_cache: Path) -> None:
     with asked("generate", "retro", "-n", "2") as (child, question, answer):
         question.write("CCO\n")
@@ -144,7 +140,6 @@ def test_ctrl_c_while_it_waits_for_a_pipe(private_cache: Path) -> None:
         assert child.stderr and child.stderr.read().splitlines()[-1] == "logos: interrupted"
 
 
-@pytest.mark.slow
 def test_odd_characters_and_outputs(
     logos: Callable[..., Run], logos_started: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +158,6 @@ def test_odd_characters_and_outputs(
     assert (tmp_path / "link.jsonl").is_symlink() and (tmp_path / "real.jsonl").is_file()
 
 
-@pytest.mark.slow
 def test_a_killed_quantization_leaves_no_child(private_cache: Path, nano_bf16: Path, tmp_path: Path) -> None:
     slow = ("--type", "iq4_xs", "--threads", "1")
     with running("quantize", nano_bf16, "-o", tmp_path / "q.gguf", *slow, stderr=subprocess.DEVNULL) as parent:
@@ -174,7 +168,6 @@ def test_a_killed_quantization_leaves_no_child(private_cache: Path, nano_bf16: P
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_closed_pipe_ends_with_141(private_cache: Path) -> None:
     done = shell("yes CCO | logos generate retro --max-tokens 20 | head -n 3; echo ${PIPESTATUS[*]}")
     lines = done.stdout.splitlines()
@@ -183,13 +176,11 @@ def test_a_closed_pipe_ends_with_141(private_cache: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_closed_stdout_is_said(private_cache: Path) -> None:
     done = shell("echo CCO | logos generate retro >&-")
     assert done.returncode == 1 and "stdout is closed" in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_names_say_what_is_written(logos_here: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(logos_here("generate", "retro", "-o", "-", *FAST, stdin="CCO\n").lines) == 1
@@ -205,7 +196,6 @@ def test_names_say_what_is_written(logos_here: Callable[..., Run], tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_resumed_pipe_must_bring_the_same_rows(logos: Callable[..., Run], tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     assert logos("generate", "retro", "-o", out, *FAST, stdin="CCO\nCCN\n").code == 0
@@ -214,7 +204,6 @@ def test_a_resumed_pipe_must_bring_the_same_rows(logos: Callable[..., Run], tmp_
     assert other.code == 1 and "of other input rows" in other.err
 
 
-@pytest.mark.slow
 def test_retro_feeds_react(private_cache: Path) -> None:
     done = shell(f"logos generate retro {DRUGS} --limit 3 -n 4 --valid-only | logos generate react -")
     assert done.returncode == 0
@@ -223,13 +212,11 @@ def test_retro_feeds_react(private_cache: Path) -> None:
     assert all(r["input"] and "truth" not in r for r in records)
 
 
-@pytest.mark.slow
 def test_full_disk_behind_stdout(private_cache: Path) -> None:
     done = shell("echo CCO | logos generate retro > /dev/full")
     assert done.returncode == 1 and "No space left" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_formats_and_tables(logos: Callable[..., Run], tmp_path: Path) -> None:
     table = tmp_path / "in.csv"
     table.write_text("name,smiles,assay\naspirin,CC(=O)Oc1ccccc1C(=O)O,7\nbad,xx,8\n")
@@ -242,7 +229,6 @@ def test_formats_and_tables(logos: Callable[..., Run], tmp_path: Path) -> None:
     assert all(r["valid"] for r in only.lines) and "1 row without an answer" in only.err
 
 
-@pytest.mark.slow
 def test_molecules_need_no_input(logos: Callable[..., Run]) -> None:
     found = logos("generate", "molecule", "-n", "20", "--seed", "5")
     assert len(found.lines) == 20 and [r["sample"] for r in found.lines] == list(range(20))
@@ -250,7 +236,6 @@ def test_molecules_need_no_input(logos: Callable[..., Run]) -> None:
     assert logos("generate", "molecule", "-n", "20", "--seed", "6").out != found.out
 
 
-@pytest.mark.slow
 def test_published_input_and_raw(logos: Callable[..., Run]) -> None:
     text = "<MoleculeS>CCO<MoleculeE><ReverseReact>"
     lines = json.dumps({"test_input": text, "groundtruth": "<MoleculeS>C<MoleculeE>"}) + "\n"
@@ -263,7 +248,6 @@ def test_published_input_and_raw(logos: Callable[..., Run]) -> None:
     assert plain["text"] == record["text"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("more", [["-n", "3"], ["--top", "2", "-n", "6"]])
 def test_kill_and_resume_lose_nothing(logos: Callable[..., Run], tmp_path: Path, more: list[str]) -> None:
     out = tmp_path / "o.jsonl"
@@ -304,7 +288,6 @@ def test_a_changed_setting_is_refused_by_name(logos: Callable[..., Run], tmp_pat
     assert "unfinished run" in logos("generate", "retro", DRUGS, "-o", out).err
 
 
-@pytest.mark.slow
 def test_a_read_only_cache_does_no_harm(logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -320,7 +303,6 @@ def test_a_read_only_cache_does_no_harm(logos: Callable[..., Run], monkeypatch: 
     assert made.stat() == before  # one for all runs, not one more for each that a closed pipe ends
 
 
-@pytest.mark.slow
 def test_a_temporary_folder_of_somebody_else_is_not_used(
     logos: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -342,7 +324,6 @@ def test_tasks_shows_defaults_with_their_source(logos: Callable[..., Run], tiny_
     assert nano[0]["defaults"]["max_tokens"]["source"] == "upstream README's commands"
 
 
-@pytest.mark.slow
 def test_dry_run(logos: Callable[..., Run], tmp_path: Path) -> None:
     found = logos("convert", "nano", "-o", tmp_path / "x.gguf", "--type", "int4", "--dry-run", "--json")
     estimate = json.loads(found.out)

@@ -47,6 +47,7 @@ def target(tmp_path: Path) -> Path:
 NAMES = ["Q2A", "I3V", "F4L:V5A", "K6R", "K6R", "T7S", "L8I:T9S:G10A", "K11R"]
 
 
+@pytest.mark.slow
 def test_the_variants_of_a_table(tmp_path: Path, target: Path, nano_int4: Path, logos_here: Logos) -> None:
     """In their order, each row's own record, and as the mutated sequence scores by itself."""
     dms = table(tmp_path / "dms.csv", NAMES)
@@ -203,6 +204,7 @@ def test_beside_another_program(tmp_path: Path, scored: tuple[Path, Path], logos
     assert json.loads(named.out)["tasks"]["protein"]["against"]["spearman"]["value"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -221,6 +223,7 @@ def test_tables_that_do_not_fit(
     assert found.code == 1 and reason in found.err and found.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_scores_need_a_table_and_answers_none(tmp_path: Path, target: Path, nano_int4: Path, logos_here: Logos) -> None:
     scores = tmp_path / "s.jsonl"
     logos_here("score", target, "-m", nano_int4, "--mutants", "Q2A", "-o", scores)

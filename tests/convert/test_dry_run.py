@@ -41,6 +41,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_of_the_checkpoint(logos_here: Logos, tmp_path: Path, name: str, to: str) -> None:
@@ -53,6 +54,7 @@ def test_of_the_checkpoint(logos_here: Logos, tmp_path: Path, name: str, to: str
     assert [path.name for path in tmp_path.iterdir()] == ["variant"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["gguf", "onnx"])
 def test_of_the_output(logos_here: Logos, tmp_path: Path, to: str) -> None:
     theirs = tmp_path / "theirs"

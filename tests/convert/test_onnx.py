@@ -98,7 +98,6 @@ def test_a_tied_head_is_stored_once(tmp_path: Path, tokenizer: Any, onnx_folder:
         assert scheme == "f32" or embedding > sum(stored.values()), "two shapes of the same bytes"
 
 
-@pytest.mark.slow
 def test_equal_checkpoints_have_equal_fingerprints(logos: Logos, tmp_path: Path, onnx_folder: Folder) -> None:
     first = OnnxFolder.open(onnx_folder(nano_checkpoint(), "int4"))
     assert logos("convert", "nano", "--to", "onnx", "-o", tmp_path / "again", "--type", "int4").code == 0
@@ -107,7 +106,6 @@ def test_equal_checkpoints_have_equal_fingerprints(logos: Logos, tmp_path: Path,
     assert first.fingerprint != OnnxFolder.open(onnx_folder(nano_checkpoint(), "int8")).fingerprint
 
 
-@pytest.mark.slow
 def test_quantize_equals_convert(logos: Logos, tmp_path: Path, onnx_folder: Folder) -> None:
     """From the f32 folder as from the checkpoint: the same weights."""
     source = onnx_folder(nano_checkpoint(), "f32")
@@ -122,7 +120,6 @@ def test_quantize_equals_convert(logos: Logos, tmp_path: Path, onnx_folder: Fold
     assert gguf.code == 2 and "f32, f16, int8, int4" in gguf.err
 
 
-@pytest.mark.slow
 def test_generate_evaluate_tasks_and_bench(logos: Logos, tmp_path: Path, onnx_folder: Folder) -> None:
     model = onnx_folder(nano_checkpoint(), "int4")
     done = logos("generate", "retro", "-m", model, "-n", "4", stdin="CCO ethanol\nnonsense(\nCC(=O)Nc1ccc(O)cc1 paracetamol\n")
@@ -139,7 +136,6 @@ def test_generate_evaluate_tasks_and_bench(logos: Logos, tmp_path: Path, onnx_fo
     assert found["bytes"] == sum(file.stat().st_size for file in model.iterdir())
 
 
-@pytest.mark.slow
 def test_accuracy_of_onnx_and_gguf_against_an_onnx_baseline(
     logos: Logos, tmp_path: Path, onnx_folder: Folder, nano_int4: Path
 ) -> None:
@@ -153,7 +149,6 @@ def test_accuracy_of_onnx_and_gguf_against_an_onnx_baseline(
     assert 1e-4 < onnx_int4["kld"]["mean"]["value"] < 0.1 and 1e-4 < gguf_int4["kld"]["mean"]["value"] < 0.1
 
 
-@pytest.mark.slow
 def test_inspect_and_doctor(logos: Logos, onnx_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     model = onnx_folder(nano_checkpoint(), "int4")
     shown = logos("inspect", model)
@@ -234,7 +229,6 @@ def test_a_dry_run_says_the_size(logos_here: Logos, tmp_path: Path, onnx_folder:
     assert json.loads(done.out)["bytes"] == real
 
 
-@pytest.mark.slow
 def test_outputs_that_are_refused(logos: Logos, tmp_path: Path, onnx_folder: Folder) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
@@ -259,7 +253,6 @@ def test_outputs_that_are_refused(logos: Logos, tmp_path: Path, onnx_folder: Fol
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "twice"}, "nothing is left beside it"
 
 
-@pytest.mark.slow
 def test_a_matrix_that_does_not_divide_stays_wide(tmp_path: Path, tokenizer: Any, onnx_folder: Folder, logos: Logos) -> None:
     checkpoint = write_checkpoint(tmp_path / "odd", tokenizer, intermediate_size=528)
     done = logos("convert", checkpoint, "--to", "onnx", "-o", tmp_path / "m", "--type", "int4", "--json")
@@ -305,7 +298,6 @@ def test_unknown_schemes(tiny: Path, onnx_folder: Folder) -> None:
         OnnxFolder.open(tiny)
 
 
-@pytest.mark.slow
 def test_without_the_extra_the_command_is_named(copied: Path, tmp_path: Path) -> None:
     """A module of that name that cannot be imported stands in the way of the real one."""
     (tmp_path / "path").mkdir()

@@ -42,6 +42,7 @@ def unpermuted(rows: Any, heads: int) -> Any:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])
 @pytest.mark.parametrize("scheme", ["bf16", "f16", "f32"])
 def test_tensors_survive(tmp_path: Path, tokenizer: Any, dtype: str, scheme: str) -> None:
@@ -86,6 +87,7 @@ def test_rope_factors_follow_the_formula(tiny: Path, tiny_gguf: Callable[[str], 
     assert len(set(found.round(4))) > 3, "the test must reach all three branches of the scaling"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern, ignore_merges, name",
     [(LLAMA3, True, "llama-bpe"), (LLAMA3, False, "smaug-bpe"), (QWEN2, False, "qwen2"), (None, False, "gpt-2")],

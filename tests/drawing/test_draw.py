@@ -110,6 +110,7 @@ def test_limit_and_valid_only(logos: Callable[..., Run], tmp_path: Path) -> None
     assert out.read_text().count('class="molecule"') == 3 and [p.name for p in tmp_path.iterdir()].count("r.svg") == 1
 
 
+@pytest.mark.slow
 def test_from_stdin_and_gzip(logos: Callable[..., Run], tmp_path: Path) -> None:
     packed = gzip.compress(write(tmp_path / "r.jsonl", KINDS["molecule"][0]).read_bytes())
     (tmp_path / "r.jsonl.gz").write_bytes(packed)
@@ -119,6 +120,7 @@ def test_from_stdin_and_gzip(logos: Callable[..., Run], tmp_path: Path) -> None:
     assert (tmp_path / "a.svg").read_text() == (tmp_path / "b.svg").read_text()
 
 
+@pytest.mark.slow
 def test_errors_are_one_line_and_write_nothing(logos: Callable[..., Run], tmp_path: Path) -> None:
     good = write(tmp_path / "r.jsonl", KINDS["molecule"][0])
     for code, told, *arguments in (

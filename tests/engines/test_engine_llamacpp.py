@@ -45,6 +45,7 @@ def test_logits_equal_an_independent_forward_pass(tiny: Path, tiny_gguf: Callabl
     assert np.abs(expected).max() > 1, "a model that says nothing would agree with anything"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, tied", [("F32", True), ("F16", False)])
 def test_tied_heads_and_other_dtypes(tmp_path: Path, tokenizer: Any, open_model: Any, dtype: str, tied: bool) -> None:
     from builders import convert, write_checkpoint
@@ -55,6 +56,7 @@ def test_tied_heads_and_other_dtypes(tmp_path: Path, tokenizer: Any, open_model:
     assert np.abs(engine.logits(tokens) - ReferenceLlama(folder).logits(list(tokens))).max() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("single", [True, False])
 def test_greedy_text_and_logprob_equal_the_reference(
     tiny: Path, tiny_gguf: Callable[[str], Path], open_model: Any, single: bool
@@ -148,6 +150,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, tiny_gguf: Callable[[str], 
         open_model(tmp_path / "text.gguf")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_decode_in_the_middle(nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_model(nano_int4)
     request = [Request(0, engine.encode(PROMPT), range(12))]
@@ -162,6 +165,7 @@ def test_ctrl_c_ends_a_decode_in_the_middle(nano_int4: Path, open_model: Any, mo
             generations(engine, request, DRAWN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [16, 8, 0])
 def test_short_memory_gives_fewer_slots_and_never_a_failed_run(
     nano_int4: Path, open_model: Any, monkeypatch: pytest.MonkeyPatch, slots: int

@@ -33,6 +33,7 @@ def generations(engine: Engine, requests: Iterable[Request], sampling: Sampling,
     return sorted((g for g in found if g), key=lambda g: (g.row, g.sample))
 
 
+@pytest.mark.slow
 def test_logits_equal_an_independent_forward_pass(tiny: Path, onnx_folder: Folder, open_model: Any) -> None:
     engine = open_model(onnx_folder(tiny, "f32"))
     tokens = engine.encode(PROMPT * 36)
@@ -75,6 +76,7 @@ def test_greedy_text_and_logprob_equal_the_reference(tiny: Path, onnx_folder: Fo
     assert abs(engine.score(tokens, found.tokens).sum() - logprob) < 1e-3
 
 
+@pytest.mark.slow
 def test_texts_and_log_probabilities_are_those_of_the_gguf(tmp_path: Path, onnx_folder: Folder, open_model: Any) -> None:
     from builders import convert
 
@@ -123,6 +125,7 @@ def test_a_longer_prompt_opens_a_longer_context_and_changes_nothing(onnx_folder:
     assert [g for g in generations(engine, [short, long], DRAWN) if g.row == 1] == alone
 
 
+@pytest.mark.slow
 def test_markers_and_text_round_trip(onnx_folder: Folder, open_model: Any) -> None:
     engine = open_model(onnx_folder(nano_checkpoint(), "int4"))
     assert engine.decode(engine.encode(PROMPT)[1:]) == PROMPT
@@ -130,6 +133,7 @@ def test_markers_and_text_round_trip(onnx_folder: Folder, open_model: Any) -> No
         engine.marker("<NoSuch>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [16, 8, 0])
 def test_short_memory_gives_fewer_slots(
     onnx_folder: Folder, open_model: Any, monkeypatch: pytest.MonkeyPatch, slots: int

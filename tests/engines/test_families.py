@@ -53,6 +53,7 @@ def test_gguf_equals_an_independent_forward_pass(
     check_against_reference(open_model(convert(family(name), tmp_path / "m.gguf", "f32")), family(name))
 
 
+@pytest.mark.slow
 def test_onnx_equals_an_independent_forward_pass(
     family: Callable[[str], Path], onnx_folder: Callable[..., Path], open_model: Any
 ) -> None:
@@ -87,6 +88,7 @@ def test_experts_are_stacked(family: Callable[[str], Path], tmp_path: Path, logo
     assert "4 experts, 2 a token" in logos_here("inspect", out).out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["int8", "int4"])
 def test_qwen3_quantized_to_onnx(
     family: Callable[[str], Path], onnx_folder: Callable[..., Path], open_model: Any, scheme: str

@@ -74,6 +74,7 @@ def test_later_answers_of_the_slot_are_those_of_the_healthy_model(
     assert {found[row, 0].finish for row in (0, 3, 7)} == {NO_NUMBERS}
 
 
+@pytest.mark.slow
 def test_later_scores_of_the_stream_are_those_of_the_healthy_model(models: tuple[Path, Path], open_model: Any) -> None:
     healthy, damaged = (open_model(path, threads=1) for path in models)
     answer = healthy.encode("<MoleculeS>CCO<MoleculeE>")[1:]

@@ -119,6 +119,7 @@ def test_what_a_server_does_not_take(server: CompletionsServer, logos_here: Logo
     assert refused.code == 1 and "401, try later; put its key into $LOGOS_API_KEY" in refused.err
 
 
+@pytest.mark.slow
 def test_what_a_server_cannot_do(server: CompletionsServer, logos_here: Logos) -> None:
     commands: tuple[tuple[str, ...], ...] = (("score", "-"), ("generate", "retro", "-", "--decode", "beam", "--top", "2"))
     for command in commands:

@@ -120,6 +120,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vocabulary", [300, 768, 5000, 40_000])
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_a_row_draws_as_if_it_were_alone(vocabulary: int, settings: Sampling, monkeypatch: pytest.MonkeyPatch) -> None:

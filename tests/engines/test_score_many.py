@@ -213,6 +213,7 @@ def test_prompts_cost_no_logits(nano_int4: Path, open_model: Any, monkeypatch: p
     assert spy.tokens >= len(tokens) - 1 and spy.most_outputs == 8
 
 
+@pytest.mark.slow
 def test_a_stream_gives_no_scores_that_it_was_not_asked_for(nano_int4: Path, open_model: Any) -> None:
     tokens = random.Random(4).choices(range(700), k=193)
     pairs = [split(tokens, prompt) for prompt in (150, 60, 1, 100)]
@@ -247,6 +248,7 @@ def test_an_endless_iterator_is_read_a_bounded_window_ahead(nano_int4: Path, ope
         assert ahead <= WINDOW_PAIRS + 1, f"{ahead} pairs ahead"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gguf", "onnx"])
 def test_what_cannot_be_scored_is_refused_after_the_results_before_it(
     nano_int4: Path, tiny: Path, onnx_folder: Callable[..., Path], open_model: Any, kind: str

@@ -84,6 +84,7 @@ def test_greedy_samples_are_one_answer(open_nano: Callable[..., Engine]) -> None
     assert engine.work.rows == len(found[0].tokens) - 1
 
 
+@pytest.mark.slow
 def test_answers_longer_than_the_first_randoms(open_nano: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_nano()
     expected = answers(engine, asked(engine, range(6)), NUCLEUS)

@@ -25,6 +25,7 @@ def flipped(path: Path, place: int) -> None:
         stream.write(bytes([byte ^ 0x55]))
 
 
+@pytest.mark.slow
 def test_a_gguf_of_ours(logos: Callable[..., Run], nano_int4: Path, nano_bf16: Path) -> None:
     plain = logos("inspect", nano_int4)
     assert plain.code == 0 and plain.err == ""
@@ -38,6 +39,7 @@ def test_a_gguf_of_ours(logos: Callable[..., Run], nano_int4: Path, nano_bf16: P
     assert {g["type"] for g in found["tensors"] if g["kind"] == "attn_q"} == {"Q4_K"}
 
 
+@pytest.mark.slow
 def test_a_checkpoint(logos: Callable[..., Run], tiny: Path, tmp_path: Path) -> None:
     found = json.loads(logos("inspect", tiny, "--json").out)
     assert (found["format"], found["scheme"], found["problems"]) == ("checkpoint", "bf16", [])
@@ -71,6 +73,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_in_the_data(logos: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(nano_int4, tmp_path / "m.gguf"))
     flipped(path, path.stat().st_size - 1000)

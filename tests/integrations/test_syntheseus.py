@@ -74,6 +74,7 @@ def test_a_beam_gives_what_the_command_gives(model: logos_cli.Model, nano_int4: 
     assert all(reaction.reactants == AMIDE for reaction in products)
 
 
+@pytest.mark.slow
 def test_samples_give_what_the_command_gives(model: logos_cli.Model, nano_int4: Path, logos_here: Callable[..., Run]) -> None:
     told = asked(logos_here, "retro", nano_int4, PRODUCTS, "-n", "12", "--top", "100", "--seed", "5")
     found = LogosBackward(model, decode="sample", width=12, settings={"seed": 5})(TARGETS)
@@ -84,6 +85,7 @@ def test_samples_give_what_the_command_gives(model: logos_cli.Model, nano_int4: 
             assert math.log(reaction.metadata["probability"]) == pytest.approx(reaction.metadata["log_probability"])
 
 
+@pytest.mark.slow
 def test_molecules_are_asked_together_and_alone_alike(model: logos_cli.Model) -> None:
     backward = LogosBackward(model, width=4)
 
@@ -98,6 +100,7 @@ def test_molecules_are_asked_together_and_alone_alike(model: logos_cli.Model) ->
     assert steps() - before > 1.5 * before, "three molecules one by one take the steps of each, together those of the longest"
 
 
+@pytest.mark.slow
 def test_more_results_than_the_beam_is_wide(model: logos_cli.Model) -> None:
     (all_of_them,), (few,) = (LogosBackward(model, width=8)(TARGETS[:1], num_results=most) for most in (100, 3))
     assert 3 < len(all_of_them) <= 8 and few == all_of_them[:3]
@@ -128,6 +131,7 @@ def test_round_trip(model: logos_cli.Model) -> None:
     assert 0.2 < kept.acceptance_rate < 1 and all(expected)
 
 
+@pytest.mark.slow
 def test_a_route_is_planned(model: logos_cli.Model) -> None:
     """Benzocaine from toluene's nitro acid, over a step that is not for sale."""
     backward = LogosBackward(model, width=8, use_cache=True, default_num_results=8)

@@ -99,6 +99,7 @@ def test_its_evaluation_is_ours(
             assert prediction == their_own
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_what_is_written_here(logos_here: Logos, nano_int4: Path, data: Path, tmp_path: Path) -> None:
     """Samples, not ranked: the order is that of `evaluate`."""
     records, out = tmp_path / "records.jsonl", tmp_path / "out"
@@ -112,6 +113,7 @@ def test_it_goes_on_from_what_is_written_here(logos_here: Logos, nano_int4: Path
     same_figures(ours, theirs)
 
 
+@pytest.mark.slow
 def test_its_data_are_rows_and_right_answers(logos_here: Logos, nano_int4: Path, data: Path) -> None:
     for task, question in (("retro", 1), ("react", 0)):
         run = logos_here("generate", task, data / "val.jsonl", "-m", nano_int4)
@@ -161,6 +163,7 @@ def test_damage_is_one_line(logos_here: Logos, tmp_path: Path, changed: dict[str
     assert run.code == 1 and run.err.startswith(f"logos: {path}: line 2: ") and said in run.err and run.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_it_does_not_evaluate(logos_here: Logos, nano_int4: Path, tmp_path: Path) -> None:
     molecules, reactants = tmp_path / "molecules.jsonl", tmp_path / "reactants.jsonl"
     assert logos_here("generate", "molecule", "-m", nano_int4, "-o", molecules).code == 0

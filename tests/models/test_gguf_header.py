@@ -28,6 +28,7 @@ def test_lies_are_refused(tmp_path: Path, data: bytes) -> None:
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_header_may_not_take_gigabytes(tmp_path: Path) -> None:
     """Each string is of a length that is allowed; all together they are not."""
     path = tmp_path / "m.gguf"
@@ -116,6 +117,7 @@ def test_other_kinds_of_files_are_named(tmp_path: Path, tiny_gguf: Callable[[str
     assert f"--merge {tmp_path}/m-00001-of-00003.gguf {tmp_path}/m-whole.gguf" in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_guessed_pre_tokenizer_is_said(
     logos_here: Callable[..., Run], tmp_path: Path, tiny_gguf: Callable[[str], Path], open_model: Any
 ) -> None:

@@ -304,6 +304,7 @@ def test_a_tls_peer_that_closes_at_once(home: Path) -> None:
     assert "SSL_CERT_FILE=/nope is not there" in failed(pull(SSL_CERT_FILE="/nope", HF_ENDPOINT="https://127.0.0.1:9"))
 
 
+@pytest.mark.slow
 def test_a_file_of_the_users_that_looks_like_a_partial_one(hub: Hub, home: Path) -> None:
     (home / NAME).mkdir()
     (home / NAME / "run.20261123.partial").write_text("mine")

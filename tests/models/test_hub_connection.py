@@ -47,6 +47,7 @@ def test_settings_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
         Repository.named(REPO, "main")
 
 
+@pytest.mark.slow
 def test_no_answer_is_not_waited_for() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="nothing came for 0 s"):

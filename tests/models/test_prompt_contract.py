@@ -115,6 +115,7 @@ def test_what_f16_cannot_hold(logos_here: Logos, tmp_path: Path, to: str) -> Non
     assert logos_here("convert", folder, "-o", tmp_path / "out", "--to", to, "--type", "f32").code == 0
 
 
+@pytest.mark.slow
 def test_a_normalizer_that_llama_cpp_has_no_part_of(logos_here: Logos, tmp_path: Path) -> None:
     """NFC is done before it; no other is, and an ONNX folder takes any."""
     folder = copy_of_nano(tmp_path / "variant", tokenizer_json(lambda t: t.update(normalizer={"type": "NFKC"})))
@@ -128,6 +129,7 @@ def test_a_normalizer_that_llama_cpp_has_no_part_of(logos_here: Logos, tmp_path:
     assert [tokens.encode(text) for text in texts_of_both] == [tuple(original.encode(text).ids) for text in texts_of_both]
 
 
+@pytest.mark.slow
 def test_a_written_folder_that_reads_otherwise(logos_here: Logos, tmp_path: Path) -> None:
     folder = converted(logos_here, copy_of_nano(tmp_path / "variant"), "onnx")
     tokens = Tokens(nano_checkpoint(), 768)

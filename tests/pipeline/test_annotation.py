@@ -44,6 +44,7 @@ def test_numbers_of_answers(nano_bf16: Path, logos_here: Logos, tmp_path: Path) 
     assert [one.numbering for one in read_records(table)] == [line.get("numbering") for line in found.lines]
 
 
+@pytest.mark.slow
 def test_numbers_of_scores_in_csv(nano_bf16: Path, logos_here: Logos) -> None:
     asked = ["score", "-", "-m", nano_bf16, "--task", "antibody", "--format", "csv", "--threads", "1"]
     found = logos_here(*asked, "--scheme", "imgt", "--mutants", "H:S97A,L:Q27E", stdin=f">s\n{H}GGGGSGGGGSGGGGS{L}\n")
@@ -70,6 +71,7 @@ def test_schemes_are_for_antibodies(logos_here: Logos, arguments: list[str], tol
     assert found.code == 2 and told in found.err
 
 
+@pytest.mark.slow
 def test_similarity_to_the_rows_own_ligand(nano_bf16: Path, logos_here: Logos, tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     protein = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ"

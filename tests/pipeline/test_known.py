@@ -63,6 +63,7 @@ def test_records_score_as_what_they_were(logos_here: Logos, arguments: tuple[Any
     assert [one["logprob"] for one in again] == [one["logprob"] for one in found]
 
 
+@pytest.mark.slow
 def test_scores_of_whole_inputs_and_of_mutants_score_again(logos_here: Logos) -> None:
     found = logos_here("score", "-", "-m", "nano", "--mutants", "A4V,3", stdin=">a\nMKTAYIAKQR\n").lines
     again = logos_here("score", "-", "-m", "nano", stdin=lines(*found)).lines
@@ -72,6 +73,7 @@ def test_scores_of_whole_inputs_and_of_mutants_score_again(logos_here: Logos) ->
     assert broken[0]["error"] == "nonsense: no mutation such as A23V"
 
 
+@pytest.mark.slow
 def test_what_a_record_lacks_is_an_error_record(logos_here: Logos) -> None:
     retro = logos_here("generate", "retro", "-", "-m", "nano", stdin="xx\nCCO\n").lines
     failed = {"schema": 1, "row": 9, "id": "x", "answer": None, "valid": False, "text": "C<MoleculeE>", "finish": "stop"}
@@ -92,6 +94,7 @@ def test_a_consensus_is_scored_as_an_answer(logos_here: Logos) -> None:
     assert records[0]["logprob"] == records[1]["logprob"] and records[0]["answer"] == [2, 5]
 
 
+@pytest.mark.slow
 def test_the_command_line_wins_over_the_record(logos_here: Logos) -> None:
     chain = {"schema": 1, "row": 0, "id": "1", "task": "antibody", "input": "", "answer": "EVQLVESGG", "valid": True}
     chain |= {"text": "EVQLVESGG<AntibodyE>", "finish": "stop"}

@@ -58,6 +58,7 @@ def test_a_row_does_not_depend_on_the_other_rows(engine: Any) -> None:
     assert alone == [r for r in together if r.row == 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done, first", [(Done(0, 3), (0, 3)), (Done(1, 0), (1, None)), (Done(2, 4), (2, 4))])
 def test_a_resume_gives_the_rest(engine: Any, done: Done, first: tuple[int, int | None]) -> None:
     whole = records(ROWS, engine, 5)

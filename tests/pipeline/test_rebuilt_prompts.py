@@ -68,6 +68,7 @@ def test_sequences(text: str, places: set[int]) -> None:
             check(task, Row(0, "1", value=text, kind="sequence", pocket=pocket))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=24), st.sets(st.integers(1, 24), max_size=4), st.booleans())
 def test_text_given_whole(sequence: str, places: set[int], smiles: bool) -> None:

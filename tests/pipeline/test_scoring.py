@@ -90,6 +90,7 @@ def test_a_score_is_the_sum_of_its_tokens(engine: Engine) -> None:
     assert record.logprob == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_score_does_not_depend_on_its_neighbours(engine: Engine) -> None:
     rows = [Row(i, str(i), value="C" * (i + 1)) for i in range(12)] + [VH]
     together = scores(engine, rows)
@@ -113,6 +114,7 @@ def test_mutants_against_their_wild_type(engine: Engine) -> None:
     assert alone.logprob == mutants[1].logprob, "a mutant scores as the same sequence given by itself"
 
 
+@pytest.mark.slow
 def test_mutants_of_a_structure_in_its_own_numbers(engine: Engine) -> None:
     (trypsin,) = read_rows(str(EXAMPLES / "1gbt.cif.gz"), Reading(wants="sequence"))
     wild, mutant, place, bad = scores(engine, [trypsin], mutations=Mutations.parse("S195A,S@177G,D177A"))
@@ -157,6 +159,7 @@ def test_the_command(logos_here: Callable[..., Run], tmp_path: Path) -> None:
     assert json.loads(logos_here("score", EXAMPLES / "mofs.jsonl", "-m", "nano", "--limit", 1).out)["task"] == "material"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "reason"),
     [

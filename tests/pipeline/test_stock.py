@@ -176,6 +176,7 @@ def test_the_ranking_stays(logos_here: Callable[..., Run], nano_int4: Path, tmp_
     assert refused.code == 2 and "react answers with none" in refused.err
 
 
+@pytest.mark.slow
 def test_a_column_of_the_input_with_that_name(logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     """It says what it likes, and is read back without harm."""
     (tmp_path / "rows.csv").write_text("smiles,in_stock\nCCOC(C)=O,perhaps\n")

@@ -63,6 +63,7 @@ def correlated(rng: np.random.Generator, tokens: int, columns: int) -> np.ndarra
     return np.asarray(rng.normal(size=(tokens, columns)) @ mixing, np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_output_changes_less(kind: str) -> None:
     rng = np.random.default_rng(0)

@@ -36,6 +36,7 @@ def test_answers(task: str, nano_bf16: Path, logos_here: Logos) -> None:
     check_records(found.lines, "answer")
 
 
+@pytest.mark.slow
 def test_scores(nano_bf16: Path, logos_here: Logos) -> None:
     texts = ["CC(=O)Nc1ccc(O)cc1 a", "xx b"]
     found = logos_here("score", "-", "-m", nano_bf16, "--each-token", stdin="\n".join(texts))

@@ -209,6 +209,7 @@ def test_an_array_task_knows_its_shard() -> None:
             Shard.parse("slurm", environment)
 
 
+@pytest.mark.slow
 def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
     import resource
 

@@ -52,6 +52,7 @@ def test_every_bad_row_is_one_record(tmp_path: Path, private_cache: Path, logos:
     assert strict.code == 1 and strict.err.count("\n") == 2
 
 
+@pytest.mark.slow
 def test_a_prompt_longer_than_the_context(logos: Callable[..., Run]) -> None:
     parts = ".".join(["OCC1OC(O)C(O)C(O)C1O"] * 150)
     found = logos("generate", "react", "-m", "nano", stdin=f"{parts} long\nCCO.CC short\n")
@@ -70,6 +71,7 @@ def test_a_line_that_unpacks_to_a_gigabyte(tmp_path: Path, private_cache: Path) 
     assert [(r["row"], r["sample"]) for r in records] == [(0, None), (1, 0)]
 
 
+@pytest.mark.slow
 def test_columns_that_are_not_there(tmp_path: Path, private_cache: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("name,structure_smiles\na,CCO\n")

@@ -100,6 +100,7 @@ def trickled(pieces: Sequence[bytes]) -> list[Row]:
         os.close(reader)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="needs /dev/fd")
 @pytest.mark.parametrize(
     "data",

@@ -21,6 +21,7 @@ def pairs(file: OpenFile) -> Iterator[Row]:
         yield Row(ordinal, name, smiles, line=number)
 
 
+@pytest.mark.slow
 def test_a_format_more(logos_here: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     toy = Format("pairs", lambda file: " = " in file.head, pairs, holds=("smiles", "molecules (pairs)"))
     monkeypatch.setattr(read_rows, "BY_LINES", (toy, *BY_LINES))

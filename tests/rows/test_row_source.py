@@ -149,6 +149,7 @@ def test_sdf_titles_and_known_fields_are_ids(tmp_path: Path) -> None:
     assert [row.id for row in rows][:2] == ["aspirin", "Z1"] and rows[2].id.isdigit()
 
 
+@pytest.mark.slow
 def test_no_header_is_for_tables(tmp_path: Path, logos_here: Callable[..., Run]) -> None:
     for content, name in (('{"smiles": "CCO"}', "in.jsonl"), (MOLECULE, "in.sdf"), (">a\nMKT\n", "in.fasta")):
         (tmp_path / name).write_text(content)

@@ -114,6 +114,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         rows(tmp_path, gzip.compress(b"CCO a\n" * 5000)[:-20], "cut.smi.gz")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=300))
 def test_any_bytes_give_rows_in_order_or_one_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:

@@ -43,6 +43,7 @@ def test_fasta_of_any_machine(tmp_path: Path, change: Any) -> None:
 names = st.text(st.characters(codec="ascii", exclude_categories=["C"], exclude_characters=" \t>"), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(names, st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=200), st.integers(1, 70)), min_size=1))
 def test_fasta_round_trip(tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str, int]]) -> None:
     lines = []

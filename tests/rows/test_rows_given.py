@@ -19,6 +19,7 @@ FAST = ("-m", "nano", "--max-tokens", "12")
 Logos = Callable[..., Run]
 
 
+@pytest.mark.slow
 def test_no_answer_at_all_is_a_failure(logos_here: Logos, tmp_path: Path) -> None:
     path, out = tmp_path / "letter.txt", tmp_path / "o.jsonl"
     path.write_text("Dear colleague,\nplease find attached\nthe structures.\n")
@@ -35,6 +36,7 @@ def test_no_answer_at_all_is_a_failure(logos_here: Logos, tmp_path: Path) -> Non
         assert logos_here("generate", "retro", *FAST, stdin=rows).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["=1+1", "+44", "-x", "@SUM(A1)"])
 def test_cells_of_a_csv_are_what_the_input_said(logos_here: Logos, id: str) -> None:
     """No apostrophe before what a spreadsheet would take for a formula: the next program reads the same id."""
@@ -86,6 +88,7 @@ def test_an_empty_sdf_record_has_its_own_line(tmp_path: Path) -> None:
     assert [row.error for row in found] == [None, f"line {one.count(chr(10)) + 1}: an empty record", None]
 
 
+@pytest.mark.slow
 def test_answers_go_round(logos_here: Logos, tmp_path: Path) -> None:
     """What `--format smi` wrote is the next task's input, with its id; rank and count come along as columns."""
     product = "CC(=O)Nc1ccc(O)cc1\tpara cetamol\n"

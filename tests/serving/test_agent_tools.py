@@ -20,6 +20,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["predict_reactants", "predict_product", "generate_molecules", "find_pocket", "score_sequence"]
 PRODUCT, LYSOZYME = "CC(=O)Nc1ccc(O)cc1", "KVFGRCELAAAMKRHGLDNYRGYSLGNWVCAAKFESNFNT"
 Ask = Callable[[Callable[[Client], Awaitable[Any]]], Any]
@@ -66,7 +68,6 @@ async def refused(client: Client, name: str, **given: Any) -> str:
     return text.text
 
 
-@pytest.mark.slow
 def test_tools_and_their_answers(ask: Ask, logos_here: Callable[..., Run], nano_int4: Path) -> None:
     async def work(client: Client) -> tuple[Any, ...]:
         listed = await client.list_tools()
@@ -104,7 +105,6 @@ def test_tools_and_their_answers(ask: Ask, logos_here: Callable[..., Run], nano_
     assert [one["mutant"] for one in score["mutants"]] == [one["mutant"] for one in best]
 
 
-@pytest.mark.slow
 def test_a_pocket(http: Served) -> None:
     """nano repeats few proteins: either its places, or why there are none."""
 
@@ -142,7 +142,6 @@ def test_misuse(http: Served, name: str, given: dict[str, Any], said: str) -> No
     assert said in over(lambda: f"{http.url}/mcp")(lambda client: refused(client, name, **given))
 
 
-@pytest.mark.slow
 def test_many_at_once(http: Served) -> None:
     """Calls share the engine's steps with each other and with the other routes; each gets its own answer."""
     products = [PRODUCT, "CC(=O)Oc1ccccc1C(=O)O", "CCOC(=O)c1ccc(N)cc1"]

@@ -14,6 +14,8 @@ from served import Served
 
 from logos_cli.serving.completion import Stops
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["<MoleculeS>", "<MoleculeS>c1cc"]
 
 
@@ -101,7 +103,6 @@ def test_without_top_logprobs(client: openai.OpenAI, model: str) -> None:
     assert choice.logprobs and len(choice.logprobs.token_logprobs or ()) == 5 and choice.logprobs.top_logprobs is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop", [None, "<MoleculeE>", ["c1", "CCC"]])
 def test_a_stream_is_the_answer_in_pieces(client: openai.OpenAI, model: str, stop: Any) -> None:
     options: dict[str, Any] = {"model": model, "prompt": PROMPTS, "n": 3, "seed": 8, "max_tokens": 40, "stop": stop}
@@ -125,7 +126,6 @@ def test_a_stream_is_the_answer_in_pieces(client: openai.OpenAI, model: str, sto
     assert usage == whole.usage and chunks > 12
 
 
-@pytest.mark.slow
 def test_seeds(client: openai.OpenAI, model: str) -> None:
     def text(**options: Any) -> str:
         found: str = client.completions.create(model=model, prompt="<MoleculeS>", max_tokens=40, **options).choices[0].text

@@ -53,6 +53,7 @@ def test_a_body_over_the_limit(nano_int4: Path) -> None:
         connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", ["/v1/completions", "/v1/tasks/molecule"])
 def test_a_client_that_goes_frees_its_slots(server: Served, path: str, stream: bool) -> None:
@@ -137,6 +138,7 @@ def test_metrics_are_read_by_prometheus(server: Served) -> None:
     assert {s.labels["le"] for s in whole} >= {"0.05", "+Inf"}
 
 
+@pytest.mark.slow
 def test_closing_lets_nobody_begin(nano_int4: Path) -> None:
     """What is at work when time is over gets 503, and the engine's thread ends."""
     with served(nano_int4) as server, ThreadPoolExecutor(1) as pool:

@@ -15,6 +15,8 @@ import pytest
 from builders import Run
 from served import Served
 
+pytestmark = pytest.mark.slow
+
 PRODUCTS = ["CC(=O)Nc1ccc(O)cc1", "CC(=O)Oc1ccccc1C(=O)O"]
 
 
@@ -33,7 +35,6 @@ def posted(server: Served, smiles: list[str], beams: int) -> Any:
     return found
 
 
-@pytest.mark.slow
 def test_as_generate(server: Served, logos_here: Callable[..., Run], nano_int4: Path) -> None:
     found = posted(server, [*PRODUCTS, "no SMILES"], 5)
     flags = ("--decode", "beam", "--top", "5", "--max-tokens", "200")

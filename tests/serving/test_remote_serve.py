@@ -9,6 +9,8 @@ import pytest
 from builders import Run
 from served_command import serving
 
+pytestmark = pytest.mark.slow
+
 ROWS = "CC(=O)Nc1ccc(O)cc1 a\nCC(=O)Oc1ccccc1C(=O)O b\nnot_smiles c\nO=C(O)c1ccc(NC(=O)c2ccccc2)cc1 d\n"
 
 
@@ -18,7 +20,6 @@ def address(nano_int4: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task, stdin", [("retro", ROWS), ("molecule", "c1ccc\nCC(=O)N\n")])
 @pytest.mark.parametrize("longest", ["200", "6"])
 def test_greedy_records_are_those_of_the_file(

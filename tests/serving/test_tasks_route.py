@@ -12,6 +12,8 @@ import pytest
 from builders import Run
 from served import Served
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PRODUCTS = ["CC(=O)Oc1ccccc1C(=O)O", "not a SMILES", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "CC(=O)Nc1ccc(O)cc1"]
 PROTEIN = (
@@ -49,7 +51,6 @@ def expected(nano_int4: Path) -> dict[int, list[Any]]:
     return {}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_as_generate(
     server: Served, logos_here: Callable[..., Run], nano_int4: Path, expected: dict[int, list[Any]], case: int
@@ -66,7 +67,6 @@ def test_as_generate(
     assert streamed.headers["content-type"].startswith("application/x-ndjson")
 
 
-@pytest.mark.slow
 def test_all_at_once_as_each_alone(server: Served, expected: dict[int, list[Any]]) -> None:
     """Twelve clients, every one with other rows and settings than its neighbours, each twice."""
     assert len(expected) == len(CASES), "the cases above have run"
@@ -86,7 +86,6 @@ def test_all_at_once_as_each_alone(server: Served, expected: dict[int, list[Any]
     assert together < 1.5 * alone, "requests of several clients share steps"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, task, options, flags",
     [
@@ -107,7 +106,6 @@ def test_a_file_as_generate_reads_it(
     assert server.ask(f"/v1/tasks/{task}?{options}", data).json["records"] == run.lines
 
 
-@pytest.mark.slow
 def test_a_structure(server: Served, logos_here: Callable[..., Run], nano_int4: Path, tmp_path: Path) -> None:
     import gzip
 

@@ -34,6 +34,7 @@ def test_damage_to_rows(tmp_path: Path) -> None:
     assert sum(done.values()) == 350 and not complaints, "\n\n".join(complaints)[:5000]
 
 
+@pytest.mark.slow
 def test_damage_to_structures(tmp_path: Path) -> None:
     done, complaints = fuzz_structures.fuzz(range(100_000, 100_100), 0, tmp_path)
     assert sum(done.values()) == 100 and not complaints, "\n\n".join(complaints)[:5000]

@@ -69,6 +69,7 @@ def packed(text: str, **changes: Any) -> bytes:
     return bytes(msgpack.packb(whole | changes))
 
 
+@pytest.mark.slow
 def test_a_file_reads_as_the_mmcif_it_was(tmp_path: Path) -> None:
     source = EXAMPLES / "1gbt.cif.gz"
     text = gzip.decompress(source.read_bytes()).decode()

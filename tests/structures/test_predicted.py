@@ -29,6 +29,7 @@ def test_the_pocket_of_the_crystal() -> None:
     assert row.pocket == POCKET and row.site and row.site.plddt == (), "B-factors of a crystal are no pLDDT"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
 def test_every_program(tmp_path: Path, style: Style) -> None:
     expected = tuple(plddt_of(place) for place in range(1, len(residues()[0]) + 1))

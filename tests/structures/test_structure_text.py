@@ -49,6 +49,7 @@ def renumbered(text: str, by: int, x: float = 0, segment: str = "", letter: str 
     return "".join(one(line) for line in text.splitlines(True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["A", " "])
 @pytest.mark.parametrize("ter", ["", "TER\n"])
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fcntl, "flock", refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_locks")
 def test_a_run_goes_on_where_nothing_can_be_locked(logos_here: Callable[..., Run], tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"

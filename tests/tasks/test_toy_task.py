@@ -119,6 +119,7 @@ def test_generated_scored_evaluated_and_drawn(logos_here: Logos, tmp_path: Path)
     assert wrong.code == 2 and "analog has no answer that is its question" in wrong.err
 
 
+@pytest.mark.slow
 def test_compared_with_a_baseline(logos_here: Logos, tmp_path: Path) -> None:
     data = tmp_path / "rows.jsonl"
     data.write_text(lines({"smiles": ASPIRIN, "groundtruth": "CCO"}))
