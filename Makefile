@@ -42,7 +42,7 @@ demo: $(READY)
 test: $(TOOLS)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
-# Without what takes over a second: while you write.
+# Without what takes over a third of a second: while you write.
 quick: $(TOOLS)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
