@@ -12,7 +12,7 @@ from typing import Any
 from logos_cli.benchmarks.accuracy.comparison import changed, share
 from logos_cli.benchmarks.accuracy.results import Comparison
 from logos_cli.benchmarks.metrics.alignment import RecordedRow, recorded_rows, rows_apart
-from logos_cli.benchmarks.metrics.metrics import finds_rank, task_metrics
+from logos_cli.benchmarks.metrics.metrics import figures_for, finds_rank, judge
 from logos_cli.benchmarks.metrics.molecule_metrics import TOP
 from logos_cli.benchmarks.metrics.row_answers import RowAnswers, by_row, judged, matches
 from logos_cli.benchmarks.metrics.task_figures import TaskFigures
@@ -95,7 +95,7 @@ def compare_records(
             [judged(replace(one, row=back[one.row]), keep_identity) for one in other if one.row in back],
         )
         told = {row: truth for row, truth in truths.get(task, {}).items() if row in pairs}
-        figures = [task_metrics(several, told, keep_identity=keep_identity) for several in both]
+        figures = [figures_for(judge(several, told, keep_identity=keep_identity)) for several in both]
         change = change_of(by_row(both[0]), by_row(both[1]), told, task)
         found.append(TaskComparison(task, len(pairs), len(left) + len(strangers), figures[0], figures[1], change))
     return found

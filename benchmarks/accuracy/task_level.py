@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from logos_cli.benchmarks.metrics.intervals import rate
-from logos_cli.benchmarks.metrics.metrics import finds_rank, task_metrics
+from logos_cli.benchmarks.metrics.metrics import figures_for, finds_rank, judge
 from logos_cli.benchmarks.metrics.molecules import properties
 from logos_cli.benchmarks.metrics.row_answers import RowAnswers, answer_key, by_row
 from logos_cli.benchmarks.metrics.task_figures import TaskFigures
@@ -132,7 +132,7 @@ def round_trip(judge: Engine, rows: Sequence[Row], task: TaskPlan, answers: Mapp
 
 def task_figures(run: TaskRun, task: TaskPlan, reference: Mapping[str, Sequence[float]] | None = None) -> TaskFigures:
     """Measures one model by itself."""
-    figures = task_metrics(run.records, task.truths, task.known, reference)
+    figures = figures_for(judge(run.records, task.truths, task.known, reference))
     if not run.returned:
         return figures
     return TaskFigures({**figures.values, "round_trip": rate(sum(run.returned.values()), len(run.returned))})

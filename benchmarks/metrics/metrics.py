@@ -119,17 +119,6 @@ def finds_rank(kind: answer_kinds.AnswerKind) -> bool:
     return any(figure in AGAINST_TRUTH[1:] for figure in figures_of(kind))
 
 
-def task_metrics(
-    records: Sequence[Record],
-    truths: Mapping[int, Any] | None = None,
-    known: frozenset[str] | None = None,
-    reference: Mapping[str, Sequence[float]] | None = None,
-    keep_identity: bool = False,
-) -> TaskFigures:
-    """Measures the records of one task, judged as `judge` does."""
-    return figures_for(judge(records, truths, known, reference, keep_identity))
-
-
 def judge(
     records: Sequence[Record],
     truths: Mapping[int, Any] | None = None,

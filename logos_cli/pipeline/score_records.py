@@ -31,9 +31,9 @@ from logos_cli.tasks.task import Task, chain_of
 @dataclass(frozen=True)
 class ScorePlan:
     """`task` None: by what each row is. `each`: tell every token's own log-probability, `each_residue` that of every residue of
-    a protein or an antibody. `as_written`: SMILES of rows are
-    scored as they are spelled there, and not in canonical form. `scheme`: number antibodies by it. `first`: the number that
-    `mutations` give the first residue of a sequence, which has no numbers of its own."""
+    a protein or an antibody. `as_written`: SMILES of rows are scored as they are spelled there, and not in canonical form.
+    `scheme`: number antibodies by it. `first`: the number that `mutations` give the first residue of a sequence, which has no
+    numbers of its own."""
 
     task: Task | None
     mutations: Mutations | None = None

@@ -26,7 +26,7 @@ from logos_cli.tasks.table import TASKS
 
 def task_metrics(records: list[Record], *arguments: Any, **options: Any) -> dict[str, Any]:
     """Figures as a document has them, which is as they are read back."""
-    figures = metrics.task_metrics(records, *arguments, **options)
+    figures = metrics.figures_for(metrics.judge(records, *arguments, **options))
     assert TaskFigures.from_dict(figures.to_dict()) == figures
     return figures.to_dict()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from logos_cli.benchmarks.metrics.evaluation import judge_records
-from logos_cli.benchmarks.metrics.metrics import figures_for, task_metrics
+from logos_cli.benchmarks.metrics.metrics import figures_for, judge
 from logos_cli.benchmarks.metrics.residue_metrics import pocket_scores, recovered
 from logos_cli.benchmarks.metrics.truth_file import read_truth_file
 from logos_cli.benchmarks.metrics.truths import read_answers
@@ -40,7 +40,7 @@ def test_pockets_over_proteins() -> None:
         record("pocket", [5], row=1), Record(2, "2", "pocket", "MKT", "m", error="x"),
     ]  # fmt: skip
     truths = {0: frozenset([1, 2, 3, 4]), 1: frozenset([5]), 2: frozenset([1])}
-    found = task_metrics(records, truths).to_dict()
+    found = figures_for(judge(records, truths)).to_dict()
     assert found["residue_precision"]["value"] == pytest.approx(((2 / 3 + 0) / 2 + 1 + 0) / 3)
     assert found["residue_recall"]["value"] == pytest.approx((0.25 + 1 + 0) / 3)
     assert found["chance_precision"]["value"] == pytest.approx((0.4 + 0.1 + 1 / 3) / 3)
@@ -52,7 +52,7 @@ def test_merged_pockets() -> None:
         record("pocket", [1], rank=1, count=3, frequency=[0.0] * 10, samples=4, faithful=3),
         Record(1, "1", "pocket", "MKT", "m", error="no sample", samples=4, faithful=0),
     ]
-    found = task_metrics(merged, {0: frozenset([1]), 1: frozenset([2])}).to_dict()
+    found = figures_for(judge(merged, {0: frozenset([1]), 1: frozenset([2])})).to_dict()
     assert found["faithful"]["value"] == 3 / 8 and found["proteins_never_repeated"] == 1
     assert found["residue_precision"]["value"] == 0.5 and "validity" not in found
 
@@ -75,7 +75,7 @@ def test_recovery() -> None:
     assert recovered("EVQLLE", "EVQLVE", "EVQ") == pytest.approx(2 / 3)
     assert recovered("EVQ", "EVQLVE", "EVQ") == 0 and recovered("EVQ", "EVQ", "EVQ") is None
     records = [record("antibody", "EVQLLE", given="EVQ"), record("antibody", None, sample=1, valid=False, given="EVQ")]
-    found = task_metrics(records, {0: "EVQLVE"}, frozenset(["EVQLVE"])).to_dict()
+    found = figures_for(judge(records, {0: "EVQLVE"}, frozenset(["EVQLVE"]))).to_dict()
     assert found["recovery"]["value"] == pytest.approx(1 / 3) and found["novelty"]["value"] == 1
 
 
@@ -96,9 +96,9 @@ def test_text_vnu(tmp_path: Path) -> None:
         record("material", name and {"metal": name, "linkers": ["C"]}, sample=i, valid=bool(name))
         for i, name in enumerate(names)
     ]
-    found = task_metrics(answers, known=frozenset(["[Zn].C"])).to_dict()
+    found = figures_for(judge(answers, known=frozenset(["[Zn].C"]))).to_dict()
     assert (found["text_vnu"]["value"], found["text_vnu"]["n"]) == (2 / 5, 5) and found["text_valid_unique"]["value"] == 3 / 5
-    assert "text_vnu" not in task_metrics(answers).to_dict(), "without known materials nothing is novel"
+    assert "text_vnu" not in figures_for(judge(answers)).to_dict(), "without known materials nothing is novel"
     first = json.loads((EXAMPLES / "mofs.jsonl").read_text().splitlines()[0])
     records = [
         record("material", {"metal": m, "linkers": first["linkers"]}, sample=i) for i, m in enumerate([first["metal"], "[Zn]"])
